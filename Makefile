@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+#
+# Ambit.  One Makefile, no recursion into folders.
+#
+#   make              libambit.a and libambit.so
+#   make test         every test; ends with "N passed, N failed"
+#   make demo         the supervised service under fire, checking itself
+#   make serve        the same service, left running
+#   make bench        the benchmarks
+#   make check        the tidy scripts and the tests, warnings are errors
+#   make tidy         the scripts of tests/tidy: style, layers, names, ...
+#   make rules        each numbered rule, the code behind it, its tests
+#   make valgrind     the unit and spec tests under Valgrind
+#   make aarch64      the fiber switch for aarch64, under qemu where present
+#   make install      below $(DESTDIR)$(PREFIX); `make uninstall` undoes it
+#   make clean help
+#
+#   MODE=release|checked|asan|ubsan|tsan   tests default to checked, the rest
+#                                          to release; asan includes ubsan
+#   CC=clang          another compiler, in a build folder of its own
+#   T=fiber           only the test programs whose path holds this word
+#   FILTER='S/name'   only the tests that match, as Criterion's --filter
+#   LITE=1            tests on the small harness instead of Criterion
+#   NO_INSTALL=1      say what is missing instead of installing it
+#   WERROR=1 V=1 BUILD=folder JOBS=n CFLAGS= LDFLAGS=
+#
+# `test` and `demo` first let tests/deps.sh install what is missing, then start
+# make anew: the first run may have begun before there was a compiler.
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BUILD ?= build
+OBJCOPY ?= objcopy
+CFLAGS ?= -O2 -g
+ARCH ?= $(shell uname -m)
+
+TEST_MODE := $(or $(MODE),checked)
+ifeq ($(MODE),)
+MODE := release
+endif
+ifeq ($(filter release checked asan ubsan tsan,$(MODE)),)
+$(error MODE is release, checked, asan, ubsan or tsan, not "$(MODE)")
+endif
+
+cc-name := $(filter-out cc gcc,$(notdir $(firstword $(CC))))
+B := $(BUILD)/$(MODE)$(cc-name:%=-%)$(if $(LITE),-lite)
+ifeq ($(MODE),tsan)
+LITE := 1# Criterion cannot start under TSan
+endif
+Q := $(if $(V),,@)
+
+# --- what there is ----------------------------------------------------------
+
+# Assembly is chosen by its name: src/fiber_x86_64.S on x86_64.
+LIB_SRC := $(filter-out src/cmd/%,$(wildcard src/*.c src/*/*.c regions/*.c \
+             actors/*.c)) $(wildcard src/*_$(ARCH).S)
+TEST_SRC := $(foreach d,unit spec lab stress fail,$(wildcard tests/$d/*.c))
+KVD_SRC := $(filter-out docs/examples/kvd/test_%,\
+             $(wildcard docs/examples/kvd/*.c))
+KVD_TEST_SRC := $(wildcard docs/examples/kvd/test_*.c)
+DEMO_SRC := $(wildcard tests/demo/*.c)
+EXAMPLE_SRC := $(wildcard docs/examples/*.c)
+BENCH_SRC := $(wildcard tests/bench/*.c)
+
+# A test of kvd is linked with all of kvd but the file that holds main().
+KVD_MAIN := docs/examples/kvd/main.c docs/examples/kvd/kvd.c
+KVD_PARTS := $(filter-out $(KVD_MAIN),$(KVD_SRC))
+
+obj = $(patsubst %,$B/%.o,$(basename $1))
+LIB_OBJ := $(call obj,$(LIB_SRC))
+TESTS := $(TEST_SRC:%.c=$B/%) $(KVD_TEST_SRC:%.c=$B/%)
+ifneq ($(T),)
+TESTS := $(foreach t,$(TESTS),$(if $(findstring $(T),$t),$t))
+endif
+EXAMPLES := $(EXAMPLE_SRC:%.c=$B/%)
+BENCHES := $(BENCH_SRC:%.c=$B/%)
+KVD := $(if $(KVD_SRC),$B/kvd)
+DEMO := $(if $(DEMO_SRC),$B/demo-driver)
+ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
+             $(DEMO_SRC) $(EXAMPLE_SRC) $(BENCH_SRC))
+
+# --- flags ------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wmissing-prototypes \
+  -Wstrict-prototypes -Wvla -Wundef $(if $(WERROR),-Werror)
+HARDEN := -fstack-protector-strong -fstack-clash-protection \
+  -fno-omit-frame-pointer -fno-strict-overflow \
+  -fno-delete-null-pointer-checks \
+  $(if $(filter x86_64,$(ARCH)),-fcf-protection=full)
+FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+
+MODE_release := $(FORTIFY)
+MODE_checked := $(FORTIFY) -DAMBIT_CHECKED
+MODE_asan := -fsanitize=address,undefined
+MODE_ubsan := -fsanitize=undefined
+MODE_tsan := -fsanitize=thread
+SAN := $(filter -fsanitize=%,$(MODE_$(MODE)))
+MODE_FLAGS := $(MODE_$(MODE)) $(if $(SAN),-fno-sanitize-recover=all \
+  -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE)
+ifeq ($(MODE)$(findstring clang,$(cc-name)),tsan)
+MODE_FLAGS += -Wno-tsan# gcc warns of each fence, which TSan does not model
+endif
+
+INCLUDES := -I. -Iinclude
+COMPILE := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fexceptions \
+  -pthread $(WARN) $(HARDEN) $(MODE_FLAGS)
+LINK = $(CC) $(CFLAGS) $(SAN) -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
+  -Wl,--as-needed $(LDFLAGS)
+LIBS := -luring -lxxhash
+CRITERION := $(if $(LITE),,-lcriterion)
+
+# --- entrance ---------------------------------------------------------------
+
+DEPS := NO_INSTALL='$(NO_INSTALL)' CC='$(CC)' tests/deps.sh
+AGAIN = +$(Q)$(MAKE) --no-print-directory \
+  $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: all test demo serve bench rules check tidy valgrind aarch64 install \
+  uninstall clean help lib run-tests run-demo run-serve run-bench FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all:
+	@NO_INSTALL=1 CC='$(CC)' tests/deps.sh build
+	$(AGAIN) lib MODE=$(MODE)
+
+test:
+	@$(DEPS) test $(TEST_MODE)
+	$(AGAIN) run-tests MODE=$(TEST_MODE)
+
+demo:
+	@$(DEPS) demo
+	$(AGAIN) run-demo MODE=$(MODE)
+
+serve:
+	@$(DEPS) demo
+	$(AGAIN) run-serve MODE=$(MODE)
+
+bench:
+	@$(DEPS) demo
+	$(AGAIN) run-bench MODE=$(MODE)
+
+valgrind:
+	@$(DEPS) valgrind
+	$(AGAIN) run-tests MODE=checked LITE=1 VALGRIND=1 \
+	  T='$(or $(T),tests/unit tests/spec)'
+
+check:
+	@$(MAKE) --no-print-directory tidy
+	@$(MAKE) --no-print-directory test WERROR=1
+
+lib: $B/libambit.a $B/libambit.so
+
+# --- the library ------------------------------------------------------------
+
+# A change of flags or compiler rebuilds.
+STAMP := $(CC) $(CFLAGS) $(COMPILE)
+$B/flags: FORCE
+	@mkdir -p $(@D); printf '%s\n' '$(STAMP)' | cmp -s - $@ || \
+	  printf '%s\n' '$(STAMP)' >$@
+
+$B/%.o: %.c $B/flags
+	@mkdir -p $(@D); $(if $V,,echo "  CC   $<")
+	$Q$(CC) $(CFLAGS) $(COMPILE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$B/%.o: %.S $B/flags
+	@mkdir -p $(@D); $(if $V,,echo "  AS   $<")
+	$Q$(CC) $(CFLAGS) $(COMPILE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+# Tests see the inner names; the archive for users holds one object in which
+# every name but ambit_* has become local.
+$B/internal.a: $(LIB_OBJ)
+	@rm -f $@
+	$Q$(AR) rcs $@ $^
+
+$B/libambit.a: $(LIB_OBJ)
+	@rm -f $@ $B/ambit.o; $(if $V,,echo "  AR   $@")
+	$Q$(CC) -nostdlib -r -o $B/ambit.o $^
+	$Q$(OBJCOPY) --wildcard --keep-global-symbol='ambit_*' $B/ambit.o
+	$Q$(AR) rcs $@ $B/ambit.o
+
+$B/libambit.so: $(LIB_OBJ) ambit.map
+	@$(if $V,,echo "  LD   $@")
+	$Q$(LINK) -shared -Wl,-soname,libambit.so.$(SOVERSION) \
+	  -Wl,--version-script=ambit.map -o $@ $(LIB_OBJ) $(LIBS)
+	@ln -sf libambit.so $B/libambit.so.$(SOVERSION)
+
+# --- programs ---------------------------------------------------------------
+
+# Examples and kvd are users: they get the public headers and nothing else.
+$(call obj,$(EXAMPLE_SRC) $(KVD_SRC)): INCLUDES := -Iinclude
+
+$(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
+	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
+
+$(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
+	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
+
+$(BENCHES): %: %.o $B/internal.a
+	$Q$(LINK) -o $@ $^ $(LIBS)
+
+$(EXAMPLES): %: %.o $B/libambit.a
+	$Q$(LINK) -o $@ $^ $(LIBS)
+
+$B/kvd: $(call obj,$(KVD_SRC)) $B/libambit.a
+	$Q$(LINK) -o $@ $^ $(LIBS)
+
+$B/demo-driver: $(call obj,$(DEMO_SRC)) $B/internal.a
+	$Q$(LINK) -o $@ $^ $(LIBS)
+
+# --- running ----------------------------------------------------------------
+
+# Each program leaves "passed failed" in its .ran file; sum.sh adds them up.
+RAN := $(TESTS:=.ran)
+
+run-tests: $(RAN) | $(EXAMPLES) $(KVD) $(DEMO)
+	@tests/harness/sum.sh $(RAN)
+
+$(RAN): %.ran: % FORCE | $(EXAMPLES) $(KVD)
+	@BUILD_DIR='$B' MODE='$(MODE)' VALGRIND='$(VALGRIND)' \
+	  tests/harness/run.sh $< $@ $(if $(FILTER),--filter '$(FILTER)')
+
+run-demo: $(KVD) $(DEMO)
+	@$(if $(and $(KVD),$(DEMO)),,echo "demo: there is no kvd or no \
+	  tests/demo to run yet"; exit 1)
+	$Q$B/demo-driver --kvd $B/kvd $(DEMO_ARGS)
+
+KVD_SERVE_ARGS ?= --port 0
+run-serve: $(KVD)
+	@$(if $(KVD),,echo "serve: there is no kvd yet"; exit 1)
+	$Q$B/kvd $(KVD_SERVE_ARGS)
+
+run-bench: $(BENCHES)
+	@$(if $(BENCHES),,echo "bench: tests/bench is empty"; exit 1)
+	@for b in $(BENCHES); do echo "== $${b##*/}"; $$b $(BENCH_ARGS) || exit 1; done
+
+tidy:
+	@tests/tidy/all.sh
+
+rules:
+	@tests/tidy/rules.sh --table
+
+# --- aarch64 ----------------------------------------------------------------
+
+A64 := $(BUILD)/aarch64
+A64_SRC := $(wildcard src/base.c src/fiber.c src/stack.c src/fiber_aarch64.S)
+aarch64:
+	@mkdir -p $(A64)
+	$(Q)aarch64-linux-gnu-gcc -O2 -g -std=gnu11 -D_GNU_SOURCE -DAMBIT_CHECKED \
+	  -DAMBIT_LITE -fexceptions $(WARN) -I. -Iinclude -static -pthread \
+	  -o $(A64)/fiber_test $(A64_SRC) tests/unit/fiber_test.c
+	$(Q)if command -v qemu-aarch64 >/dev/null; then \
+	  qemu-aarch64 $(A64)/fiber_test; \
+	else echo "aarch64: built; no qemu-aarch64 here to run it"; fi
+
+# --- install ----------------------------------------------------------------
+
+D_LIB = $(DESTDIR)$(LIBDIR)
+D_INC = $(DESTDIR)$(INCLUDEDIR)
+
+install: all
+	install -d $(D_LIB)/pkgconfig $(D_INC)/ambit
+	install -m 644 include/ambit.h $(D_INC)/
+	install -m 644 include/ambit/*.h $(D_INC)/ambit/
+	install -m 644 $B/libambit.a $(D_LIB)/
+	install -m 755 $B/libambit.so $(D_LIB)/libambit.so.$(VERSION)
+	ln -sf libambit.so.$(VERSION) $(D_LIB)/libambit.so.$(SOVERSION)
+	ln -sf libambit.so.$(SOVERSION) $(D_LIB)/libambit.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	  ambit.pc.in >$(D_LIB)/pkgconfig/ambit.pc
+
+uninstall:
+	rm -f $(D_INC)/ambit.h $(D_LIB)/libambit.a $(D_LIB)/libambit.so \
+	  $(D_LIB)/libambit.so.* $(D_LIB)/pkgconfig/ambit.pc
+	rm -rf $(D_INC)/ambit
+	-rmdir -p --ignore-fail-on-non-empty $(D_LIB)/pkgconfig $(D_INC)
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
+
+-include $(ALL_OBJ:.o=.d)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* ambit.h -- all of Ambit. */
+#ifndef AMBIT_H
+#define AMBIT_H
+
+#include <ambit/actor.h>
+#include <ambit/base.h>
+#include <ambit/file.h>
+#include <ambit/net.h>
+#include <ambit/region.h>
+#include <ambit/runtime.h>
+#include <ambit/server.h>
+#include <ambit/supervisor.h>
+#include <ambit/task.h>
+#include <ambit/time.h>
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ambit/runtime.h -- the state object everything hangs from.
+ *
+ * No global state: two runtimes in one process do not know each other.
+ *
+ *     int rc = ambit_run(start, &config, .workers = 2);
+ *
+ * A program that defines `int ambit_main(ambit_cx *, int, char **)` instead of
+ * main() and links libambit_main.a runs on a runtime with the defaults; its
+ * exit status is 0, or 1 with a sentence on stderr when it returned an error.
+ */
+#ifndef AMBIT_RUNTIME_H
+#define AMBIT_RUNTIME_H
+
+#include <ambit/task.h>
+
+AMBIT_BEGIN
+
+enum ambit_log_level {
+    AMBIT_LOG_INFO,
+    AMBIT_LOG_WARNING,
+    AMBIT_LOG_ERROR,
+};
+
+/* Called from any of the runtime's threads; one line without its end. */
+typedef void ambit_log_fn(void *user, enum ambit_log_level level,
+                          const char *line);
+
+struct ambit_runtime_options {
+    size_t size_;
+    unsigned workers;             /* 0: as many as cpus we may use; <= 64 */
+    size_t stack_size;            /* power of two, 16 KiB to 64 MiB; 0: 64 KiB */
+    uint32_t stacks_max;          /* per worker; 0: 1,000,000 */
+    uint32_t ops_max;             /* in the kernel, per worker; 0: 65,536 */
+    unsigned ring_entries;        /* submission queue; 0: 256 */
+    unsigned blocking_threads_max; /* 0: 16 */
+    uint32_t blocking_queue_max;  /* 0: 65,536 */
+    ambit_duration blocking_idle; /* a spare thread exits; 0: 5 s */
+    ambit_duration spin;          /* before a worker sleeps; 0: 20 us; <0: none */
+    ambit_log_fn *log;            /* NULL: warnings and errors to stderr */
+    void *log_user;
+};
+
+struct ambit_runtime_stats {
+    uint64_t spawned;    /* = completed + cancelled + panicked + live */
+    uint64_t completed;  /* returned, with whatever result */
+    uint64_t cancelled;  /* never ran */
+    uint64_t panicked;
+    uint64_t stolen;
+    uint64_t wakes_sent; /* to sleeping workers */
+    uint64_t sleeps;
+    uint64_t ops_submitted;
+    uint64_t ops_completed;
+    uint64_t late_replies;
+    uint64_t dropped_messages; /* disposed unhandled, with their actor */
+    uint32_t workers;
+    uint32_t stacks_lent;
+    const char *driver;  /* "uring" */
+    const char *driver_flags; /* the set-up flags this kernel granted */
+};
+
+/*
+ * Creates the state object; no thread starts before run.  0; -EINVAL with a
+ * log line that names the option; -ENOMEM; -EPERM or -ENOSYS when io_uring is
+ * refused (the log line says by what, and what to change).
+ */
+AMBIT_API int ambit_runtime_create(ambit_runtime **ret_runtime,
+                                   const struct ambit_runtime_options *options);
+
+/*
+ * Runs fn(cx, arg) in the root region on the runtime's workers and returns its
+ * result once everything it started has ended.  The caller's thread waits.
+ * May be called again after it returned.
+ */
+AMBIT_API int ambit_runtime_run(ambit_runtime *runtime, ambit_task_fn *fn,
+                                void *arg);
+
+/* Any thread, also a signal handler's: cancels the root region of a run. */
+AMBIT_API void ambit_runtime_stop(ambit_runtime *runtime);
+
+/* NULL is fine.  Never while a run is going on. */
+AMBIT_API void ambit_runtime_destroy(ambit_runtime *runtime);
+
+/* Exact when no run is going on, a snapshot otherwise.  Any thread. */
+AMBIT_API void ambit_runtime_stats(ambit_runtime *runtime,
+                                   struct ambit_runtime_stats *ret_stats);
+
+/* create, run, destroy. */
+#define ambit_run(fn, arg, ...) \
+    ambit_run_((fn), (arg), \
+               &(const struct ambit_runtime_options){ \
+                   .size_ = sizeof(struct ambit_runtime_options), \
+                   __VA_ARGS__})
+AMBIT_API int ambit_run_(ambit_task_fn *fn, void *arg,
+                         const struct ambit_runtime_options *options);
+
+/* The user's, see above. */
+int ambit_main(ambit_cx *cx, int argc, char **argv);
+AMBIT_API int ambit_run_main_(int (*main_fn)(ambit_cx *, int, char **),
+                              int argc, char **argv);
+
+AMBIT_END
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * base.h -- what every file of Ambit stands on.
+ *
+ *   ASSERT   always on: a bug in Ambit, or one of the caller's that no race
+ *            can cause, ends the process with a sentence.
+ *   CHECK    checked builds only: walks whole structures.
+ *   RULE     marks the line that enforces a numbered rule of spec/.  Empty in
+ *            release builds; in checked builds each passage is counted, so a
+ *            test can show that the line was reached.
+ */
+#ifndef AMBIT_SRC_BASE_H
+#define AMBIT_SRC_BASE_H
+
+/* Inside the library the suspending calls are plain functions. */
+#define AMBIT_NO_SITES 1
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define CACHE_LINE 64
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NOINLINE __attribute__((noinline))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(ptr, type, member) \
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+/* Ends the process; the sentence goes to stderr with one write(2). */
+_Noreturn void base_die(const char *file, int line, const char *what);
+
+#define ASSERT(cond) \
+    do { \
+        if (UNLIKELY(!(cond))) { \
+            base_die(__FILE__, __LINE__, #cond); \
+        } \
+    } while (0)
+
+/* A bug of the caller's that no race can cause: a sentence, then abort. */
+#define REQUIRE(cond, sentence) \
+    do { \
+        if (UNLIKELY(!(cond))) { \
+            base_die(__FILE__, __LINE__, sentence); \
+        } \
+    } while (0)
+
+#ifdef AMBIT_CHECKED
+#define CHECK(cond) ASSERT(cond)
+struct rule_mark {
+    const char *id;
+    const char *file;
+    int line;
+    _Atomic unsigned long passed; /* any thread: ORDER(rule-count) */
+};
+void rule_pass(struct rule_mark *mark);
+#define RULE(rule) \
+    do { \
+        static struct rule_mark mark_ \
+            __attribute__((section("ambit_rules"), used)) = {#rule, __FILE__, \
+                                                             __LINE__, 0}; \
+        rule_pass(&mark_); \
+    } while (0)
+#else
+#define CHECK(cond) ((void)0)
+#define RULE(rule) ((void)0)
+#endif
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif
