@@ -18,7 +18,7 @@
 #   MODE=release|checked|asan|ubsan|tsan   tests default to checked, the rest
 #                                          to release; asan includes ubsan
 #   CC=clang          another compiler, in a build folder of its own
-#   T=fiber           only the test programs whose path holds this word
+#   T=fiber           only the test programs whose path holds such a word
 #   FILTER='S/name'   only the tests that match, as Criterion's --filter
 #   LITE=1            tests on the small harness instead of Criterion
 #   NO_INSTALL=1      say what is missing instead of installing it
@@ -67,19 +67,20 @@ EXAMPLE_SRC := $(wildcard docs/examples/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
 
 # A test of kvd is linked with all of kvd but the file that holds main().
-KVD_MAIN := docs/examples/kvd/main.c docs/examples/kvd/kvd.c
+has-main = $(shell grep -lE '^(int )?main\>' /dev/null $1)
+KVD_MAIN := $(call has-main,$(KVD_SRC))
 KVD_PARTS := $(filter-out $(KVD_MAIN),$(KVD_SRC))
 
 obj = $(patsubst %,$B/%.o,$(basename $1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
 TESTS := $(TEST_SRC:%.c=$B/%) $(KVD_TEST_SRC:%.c=$B/%)
 ifneq ($(T),)
-TESTS := $(foreach t,$(TESTS),$(if $(findstring $(T),$t),$t))
+TESTS := $(foreach t,$(TESTS),$(if $(strip $(foreach w,$(T),$(findstring $w,$t))),$t))
 endif
 EXAMPLES := $(EXAMPLE_SRC:%.c=$B/%)
 BENCHES := $(BENCH_SRC:%.c=$B/%)
-KVD := $(if $(KVD_SRC),$B/kvd)
-DEMO := $(if $(DEMO_SRC),$B/demo-driver)
+KVD := $(if $(KVD_MAIN),$B/kvd)
+DEMO := $(if $(call has-main,$(DEMO_SRC)),$B/demo-driver)
 ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
              $(DEMO_SRC) $(EXAMPLE_SRC) $(BENCH_SRC))
 
@@ -88,19 +89,20 @@ ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
 WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wmissing-prototypes \
   -Wstrict-prototypes -Wvla -Wundef $(if $(WERROR),-Werror)
 HARDEN := -fstack-protector-strong -fstack-clash-protection \
-  -fno-omit-frame-pointer -fno-strict-overflow \
-  -fno-delete-null-pointer-checks \
+  -fno-omit-frame-pointer -fno-delete-null-pointer-checks \
   $(if $(filter x86_64,$(ARCH)),-fcf-protection=full)
-FORTIFY := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+# -fno-strict-overflow gives signed overflow a meaning, and thus hides it from
+# UBSan: not in the builds that look for it.
+PLAIN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fno-strict-overflow
 
-MODE_release := $(FORTIFY)
-MODE_checked := $(FORTIFY) -DAMBIT_CHECKED
+MODE_release := $(PLAIN)
+MODE_checked := $(PLAIN) -DAMBIT_CHECKED
 MODE_asan := -fsanitize=address,undefined
 MODE_ubsan := -fsanitize=undefined
 MODE_tsan := -fsanitize=thread
 SAN := $(filter -fsanitize=%,$(MODE_$(MODE)))
 MODE_FLAGS := $(MODE_$(MODE)) $(if $(SAN),-fno-sanitize-recover=all \
-  -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE)
+  -U_FORTIFY_SOURCE -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE)
 ifeq ($(MODE)$(findstring clang,$(cc-name)),tsan)
 MODE_FLAGS += -Wno-tsan# gcc warns of each fence, which TSan does not model
 endif
@@ -187,7 +189,7 @@ $B/libambit.a: $(LIB_OBJ)
 $B/libambit.so: $(LIB_OBJ) ambit.map
 	@$(if $V,,echo "  LD   $@")
 	$Q$(LINK) -shared -Wl,-soname,libambit.so.$(SOVERSION) \
-	  -Wl,--version-script=ambit.map -o $@ $(LIB_OBJ) $(LIBS)
+	  -Wl,--version-script=ambit.map $(if $(SAN),,-Wl,-z,defs) -o $@ $(LIB_OBJ) $(LIBS)
 	@ln -sf libambit.so $B/libambit.so.$(SOVERSION)
 
 # --- programs ---------------------------------------------------------------
@@ -230,8 +232,9 @@ run-demo: $(KVD) $(DEMO)
 	  tests/demo to run yet"; exit 1)
 	$Q$B/demo-driver --kvd $B/kvd $(DEMO_ARGS)
 
-KVD_SERVE_ARGS ?= --port 0
+KVD_SERVE_ARGS ?= --port 0 --dir $B/serve-data
 run-serve: $(KVD)
+	@mkdir -p $B/serve-data
 	@$(if $(KVD),,echo "serve: there is no kvd yet"; exit 1)
 	$Q$B/kvd $(KVD_SERVE_ARGS)
 
@@ -249,14 +252,17 @@ rules:
 
 A64 := $(BUILD)/aarch64
 A64_SRC := $(wildcard src/base.c src/fiber.c src/stack.c src/fiber_aarch64.S)
-aarch64:
-	@mkdir -p $(A64)
+A64_TEST := $(wildcard tests/unit/harness_test.c tests/unit/fiber_test.c)
+aarch64: $(A64_TEST:tests/unit/%.c=$(A64)/%)
+	@command -v qemu-aarch64 >/dev/null || \
+	  { echo "aarch64: built; no qemu-aarch64 here to run it"; exit 0; }; \
+	for t in $^; do echo "== $$t"; qemu-aarch64 $$t || exit 1; done
+
+$(A64)/%: tests/unit/%.c $(A64_SRC) FORCE
+	@mkdir -p $(@D)
 	$(Q)aarch64-linux-gnu-gcc -O2 -g -std=gnu11 -D_GNU_SOURCE -DAMBIT_CHECKED \
-	  -DAMBIT_LITE -fexceptions $(WARN) -I. -Iinclude -static -pthread \
-	  -o $(A64)/fiber_test $(A64_SRC) tests/unit/fiber_test.c
-	$(Q)if command -v qemu-aarch64 >/dev/null; then \
-	  qemu-aarch64 $(A64)/fiber_test; \
-	else echo "aarch64: built; no qemu-aarch64 here to run it"; fi
+	  -DAMBIT_LITE -fexceptions $(WARN) $(INCLUDES) -static -pthread -o $@ \
+	  $(A64_SRC) $<
 
 # --- install ----------------------------------------------------------------
 
@@ -279,7 +285,9 @@ uninstall:
 	rm -f $(D_INC)/ambit.h $(D_LIB)/libambit.a $(D_LIB)/libambit.so \
 	  $(D_LIB)/libambit.so.* $(D_LIB)/pkgconfig/ambit.pc
 	rm -rf $(D_INC)/ambit
-	-rmdir -p --ignore-fail-on-non-empty $(D_LIB)/pkgconfig $(D_INC)
+	$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
+	  .$(LIBDIR)/pkgconfig .$(INCLUDEDIR) 2>/dev/null || true,\
+	  rmdir --ignore-fail-on-non-empty $(D_LIB)/pkgconfig)
 
 clean:
 	rm -rf $(BUILD)

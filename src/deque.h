@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * deque.h -- a work-stealing deque: the owner at the bottom, thieves at the top.
+ * deque.h -- a work-stealing deque: the owner at the bottom, thieves at the
+ * top.
+ *
+ *     deque_push(&deque, item);               owner
+ *     item = deque_pop(&deque);               owner: the newest, still warm
+ *     item = deque_steal(&deque, &again);     any thread: the oldest
+ *
+ * Each item pushed is popped or stolen exactly once.  What the owner wrote
+ * before a push, the thief that steals the item sees.  NULL is no item.
  */
 #ifndef AMBIT_SRC_DEQUE_H
 #define AMBIT_SRC_DEQUE_H
@@ -10,22 +18,37 @@
 struct deque_ring;
 
 struct deque {
-    _Alignas(CACHE_LINE) _Atomic int64_t top;       /* any thread */
-    _Alignas(CACHE_LINE) _Atomic int64_t bottom;    /* written by the owner */
+    /* any thread: ORDER(deque-top) */
+    _Alignas(CACHE_LINE) _Atomic int64_t top;
+
+    /* written by the owner, read by any thread: ORDER(deque-bottom) */
+    _Alignas(CACHE_LINE) _Atomic int64_t bottom;
     _Atomic(struct deque_ring *) ring;
-    struct deque_ring *retired;                     /* owner: freed at fini */
+
+    /* owner */
+    struct deque_ring *retired; /* thieves may still read them: freed at fini */
+    int64_t top_seen;           /* at or below top; saves reading its line */
 };
 
+/* An empty deque.  0, or -ENOMEM. */
 int deque_init(struct deque *deque);
+
+/* Frees the rings; the items are the caller's.  No thread may be in a call.
+ * NULL and zeroed memory are allowed. */
 void deque_fini(struct deque *deque);
-/* Owner.  0, or -ENOMEM when it had to grow and could not. */
+
+/* Owner.  0, or -ENOMEM when it had to grow and could not; then nothing was
+ * pushed.  item must not be NULL. */
 int deque_push(struct deque *deque, void *item);
+
 /* Owner, newest first.  NULL when empty. */
 void *deque_pop(struct deque *deque);
-/* Any thread, oldest first.  NULL when empty or when another thief was faster
- * (*ret_again is then true). */
+
+/* Any thread, oldest first.  NULL when empty or when another thread was faster
+ * (*ret_again is then true, and false in every other case). */
 void *deque_steal(struct deque *deque, bool *ret_again);
-/* Any thread: a guess. */
+
+/* Any thread: a guess, exact for the owner while nobody steals. */
 size_t deque_len(struct deque *deque);
 
 #endif

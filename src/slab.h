@@ -1,6 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * slab.h -- fixed-size memory, reused hot, and never turned into another shape.
+ *
+ *     struct slab_depot *depot = slab_depot_create();     one per runtime
+ *     slab_cache_init(&worker->slab, depot);              one per worker
+ *     task = slab_alloc(depot, &worker->slab, SLAB_HANDLE_256);
+ *     slab_free(depot, &worker->slab, SLAB_HANDLE_256, task);
+ *     slab_cache_fini(&worker->slab);
+ *     slab_depot_destroy(depot);
+ *
+ *   - Memory carved for a class stays of that class until the depot goes.
+ *   - The first eight bytes of a HANDLE object are a generation word that the
+ *     slab never touches after zeroing it once.  So a stale handle may look at
+ *     the word at any time, and finds that its generation is over.
+ *   - An object may be freed on another thread than it was allocated on.
+ *   - Allocation neither suspends nor takes a lock, but once in a batch.
  */
 #ifndef AMBIT_SRC_SLAB_H
 #define AMBIT_SRC_SLAB_H
@@ -9,8 +23,7 @@
 
 #include <pthread.h>
 
-/* The first eight bytes of a HANDLE object are a generation word that the slab
- * never touches after zeroing it once, so a stale handle may always look. */
+/* The number is the size in bytes.  Objects are aligned to their size. */
 enum slab_class {
     SLAB_HANDLE_128,
     SLAB_HANDLE_256,
@@ -24,31 +37,50 @@ enum slab_class {
 };
 
 struct slab_object;
+struct slab_depot; /* one per runtime; any thread */
 
-struct slab_depot;              /* one per runtime; any thread */
-
-struct slab_cache {             /* one per worker; its thread only */
+struct slab_cache { /* one per worker; its thread only */
     struct slab_depot *depot;
-    struct slab_object *free[SLAB_CLASSES];
-    unsigned count[SLAB_CLASSES];
-    int64_t live;               /* allocated minus freed here; may be negative */
+    struct slab_object *free[SLAB_CLASSES];  /* the hottest first */
+    unsigned count[SLAB_CLASSES];            /* length of free */
+    struct slab_object *spare[SLAB_CLASSES]; /* one full batch, or NULL */
+    int64_t live; /* allocated minus freed here; may be negative */
 };
 
+/* NULL when memory is short.  Any thread. */
 struct slab_depot *slab_depot_create(void);
-void slab_depot_destroy(struct slab_depot *depot);  /* frees everything */
-void slab_cache_init(struct slab_cache *cache, struct slab_depot *depot);
-void slab_cache_fini(struct slab_cache *cache);     /* gives all to the depot */
 
-/* cache may be NULL (a thread that is no worker): then the depot is used under
+/* Frees everything, objects still allocated included.  Every cache must have
+ * been given back.  NULL is allowed.  Any thread, when no other uses it. */
+void slab_depot_destroy(struct slab_depot *depot);
+
+/* An empty cache in front of a depot. */
+void slab_cache_init(struct slab_cache *cache, struct slab_depot *depot);
+
+/* Gives all that is cached to the depot, and the count of what is live.  Any
+ * thread, when no other uses the cache.  NULL and zeroed memory are allowed. */
+void slab_cache_fini(struct slab_cache *cache);
+
+/* An object of the class.  Its bytes are whatever they were, but for the
+ * generation word of a HANDLE object: that is 0, or what its users last wrote.
+ * cache may be NULL (a thread that is no worker): then the depot is used under
  * its lock.  NULL when memory is short. */
 void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
                  enum slab_class class_);
+
+/* Takes back an object of the class, from slab_alloc() of the same depot; on
+ * whichever thread, with its cache or NULL.  object must not be NULL. */
 void slab_free(struct slab_depot *depot, struct slab_cache *cache,
                enum slab_class class_, void *object);
+
 size_t slab_class_size(enum slab_class class_);
-/* The smallest plain class that holds size, or SLAB_CLASSES when none does. */
+
+/* The smallest plain class that holds size bytes, or SLAB_CLASSES when none
+ * does. */
 enum slab_class slab_class_for(size_t size);
-/* Allocated and not yet freed: exact once all caches have been given back. */
+
+/* Allocated and not yet freed: exact once all caches have been given back.  Any
+ * thread. */
 int64_t slab_depot_live(struct slab_depot *depot);
 
 #endif

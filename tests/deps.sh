@@ -32,7 +32,9 @@ need() # need "words for a human" packages...
     missing="$missing  $1
 "
     shift
-    packages="$packages $*"
+    for p in "$@"; do
+        case "$packages " in *" $p "*) ;; *) packages="$packages $p" ;; esac
+    done
 }
 
 cc=${CC:-cc}
@@ -73,6 +75,15 @@ if [ "$what" = ci ]; then
     have_command redis-benchmark || need "redis-cli, redis-benchmark" redis-tools
 fi
 
+for header in /usr/local/include/liburing.h /usr/include/liburing.h; do
+    if [ -e $header ]; then
+        # This function came with 2.3.
+        grep -q io_uring_get_events $header && break
+        echo "Ambit needs liburing 2.3 or newer; the one of $header is older."
+        exit 1
+    fi
+done
+
 [ -n "$packages" ] || exit 0
 
 if [ -n "${NO_INSTALL:-}" ] || ! have_command apt-get; then
@@ -97,16 +108,16 @@ install_packages()
 {
     # shellcheck disable=SC2086 # lists of words on purpose
     $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends $packages
+        apt-get install -y -qq --no-install-recommends $packages 2>&1
 }
 
 printf 'Ambit needs:\n%sInstalling with apt-get:%s\n' "$missing" "$packages"
 # Fresh package lists only when the ones here do not do.
-if install_packages 2>/dev/null; then
+if said=$(install_packages); then
     exit 0
 fi
 $as_root apt-get update -qq
-install_packages || {
-    echo "apt-get could not install:$packages" >&2
+if ! said=$(install_packages); then
+    printf '%s\napt-get could not install:%s\n' "$said" "$packages" >&2
     exit 1
-}
+fi

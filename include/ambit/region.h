@@ -71,6 +71,7 @@ struct ambit_scope_block {
     ambit_region *region;
     ambit_cx *cx;
     int *rc;
+    int rc_before;
     bool reached_end;
     bool left;
     unsigned char room[448] __attribute__((aligned(16)));
@@ -109,7 +110,8 @@ AMBIT_API void ambit_scope_leave_(struct ambit_scope_block *block);
                  .size_ = sizeof(struct ambit_scope_options), __VA_ARGS__}); \
          name_##_once_ != NULL; \
          ambit_scope_leave_(&name_##_block_), name_##_once_ = NULL) \
-        for (ambit_region *name_ = name_##_block_.region; \
+        for (ambit_region *name_ __attribute__((unused)) = \
+                 name_##_block_.region; \
              !name_##_block_.reached_end; name_##_block_.reached_end = true)
 
 /* The innermost open scope of the running task. */

@@ -12,9 +12,10 @@
  *                                    struct counter_reply *ret_reply);
  *
  * and gives counter_start(), counter_call(), counter_call_now(),
- * counter_cast(), counter_cast_now(), counter_reply() and counter_type.  Limits
- * are one more field: .limits = { .mailbox_max = 256 }.  Declare the handlers before, the types are checked by the
- * compiler.  A cast carries the same type as a call.
+ * counter_cast(), counter_cast_now(), counter_reply() and counter_type.  The
+ * handlers are declared before; their types are checked by the compiler.  A
+ * cast carries the same type as a call.  Limits are one more field:
+ * .limits = { .mailbox_max = 256 }.
  *
  * handle_call returns 0: *ret_reply is sent; a negative errno: the caller gets
  * it and the server lives on; AMBIT_STOP: reply, then stop; AMBIT_NO_REPLY: the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * census.h -- how many file descriptors and threads this process has, and
- * whether the line behind a rule was reached.
+ * census.h -- what a test asks about its own process: open descriptors,
+ * threads, rules reached, how long to go on.
  *
  * Take the number first, do the work, then ask test_fds_back_to() and
  * test_threads_back_to(): a thread that was joined may stay in /proc for
@@ -12,6 +12,7 @@
 
 #include <dirent.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -65,6 +66,22 @@ static inline bool test_fds_back_to(int wanted)
 static inline bool test_threads_back_to(int wanted)
 {
     return test_count_back_to(test_threads, wanted);
+}
+
+/* How often to repeat something: `full` times, or that divided by
+ * AMBIT_TEST_DIVISOR, which slow tools (sanitizers, Valgrind) are run with. */
+static inline long test_rounds(long full)
+{
+    const char *divisor = getenv("AMBIT_TEST_DIVISOR");
+    long by = divisor != NULL ? strtol(divisor, NULL, 10) : 1;
+    return by > 1 && full > by ? full / by : full;
+}
+
+/* Where this build put its programs: kvd, docs/examples/... */
+static inline const char *test_build_dir(void)
+{
+    const char *dir = getenv("BUILD_DIR");
+    return dir != NULL ? dir : "build/checked";
 }
 
 /* Whether a RULE(rule) line was passed in this process.  Release builds do not

@@ -12,8 +12,9 @@
  *
  *   CMD-1  A command that answers -ENOMEM changed neither store, reply nor
  *          log; the caller answers COMMAND_OOM.
- *   CMD-2  The log holds a record if and only if the store changed (expiry
- *          apart, which every reader of the log repeats by itself).
+ *   CMD-2  When the store changed, the log holds records that say so (expiry
+ *          apart, which every reader of the log repeats by itself); when it
+ *          did not need to change, it holds none.
  *   CMD-3  Replaying the records gives the same store: nothing relative to
  *          now or to an earlier value's meaning is written.
  */
@@ -24,6 +25,9 @@
 #include "reply.h"
 
 #define COMMAND_OOM "OOM command not allowed when used memory > 'maxmemory'."
+
+/* The longest argument or value: RESP_BULK_MAX. */
+#define COMMAND_VALUE_MAX ((size_t)512 << 20)
 
 enum command_flag {
     COMMAND_WRITE = 1,    /* may change the store */
@@ -50,7 +54,7 @@ struct command_call {
     uint32_t shard; /* of `shards`: for SCAN's cursor */
     uint32_t shards;
     uint64_t salt;    /* of the log */
-    size_t value_max; /* for APPEND; 0: 512 MiB */
+    size_t value_max; /* for APPEND; 0: COMMAND_VALUE_MAX, its maximum */
     size_t argc;
     const struct slice *argv; /* argv[0] is the name */
     struct bytes *reply;

@@ -13,6 +13,9 @@
 
 enum { LOCAL_NAME_MAX = 64 };
 
+/* The Redis whose answers ours are held against; clients look at it. */
+#define LOCAL_REDIS_VERSION "7.0.15"
+
 /* What one client said about itself.  Owner: its connection. */
 struct local_session {
     uint64_t id;

@@ -26,6 +26,9 @@ struct memory {
 /* NULL when the ceiling is met or the system has none left. */
 void *memory_alloc(struct memory *memory, size_t size);
 
+/* The same, all zero; a large block's pages are touched only when used. */
+void *memory_alloc_zeroed(struct memory *memory, size_t size);
+
 /* As realloc: on NULL the old block is untouched and still the caller's. */
 void *memory_resize(struct memory *memory, void *block, size_t old_size,
                     size_t new_size);

@@ -34,26 +34,30 @@ enum plan_kind { PLAN_DONE, PLAN_LOCAL, PLAN_ONE, PLAN_MANY };
 struct plan_part {
     uint32_t shard;
     size_t argc;
-    struct slice *argv;  /* argv[0] and this shard's keys; owner: the plan */
-    uint32_t *positions; /* position of each key in the request */
-    struct slice reply;  /* set by the caller before plan_merge() */
+    const struct slice *argv; /* argv[0] and this shard's keys */
+    struct slice reply;       /* set by the caller before plan_merge() */
+    size_t read_at;           /* private: how far its reply was merged */
 };
 
 struct plan {
     enum plan_kind kind;
     const struct command *command; /* NULL with PLAN_DONE */
-    size_t parts_len;              /* 1 with PLAN_ONE, 0 when not sent */
+    size_t parts_len;              /* 0 when nothing is sent */
     struct plan_part *parts;       /* in order of shard, each at most once */
-    size_t keys;
 
     /* private */
-    struct plan_part one; /* PLAN_ONE needs no memory */
+    size_t keys;
+    uint32_t *part_of;    /* for each key, the part it went to */
+    struct plan_part one; /* so that PLAN_ONE needs no memory */
+    struct memory *memory;
     void *block;
+    size_t block_size;
 };
 
 /*
- * argc >= 1.  0 or -ENOMEM (the plan is then finished and PLAN_DONE).  Slices
- * are shared with argv, which must outlive the plan.
+ * argc >= 1.  0, or -ENOMEM: the plan is then PLAN_DONE and out as it was.
+ * Slices are shared with argv, which must outlive the plan; memory is taken
+ * where out takes its own.  The plan must not be copied.
  */
 int plan_make(struct plan *plan, const struct placement *placement, size_t argc,
               const struct slice *argv, struct bytes *out);
@@ -67,6 +71,6 @@ void plan_fini(struct plan *plan);
  * (out as it was) or -EPROTO (a part's reply was not what its command
  * answers, out as it was).
  */
-int plan_merge(const struct plan *plan, struct bytes *out);
+int plan_merge(struct plan *plan, struct bytes *out);
 
 #endif

@@ -6,7 +6,7 @@
  *
  *     file header  "kvdlog\r\n" version:4 shard:4 shards:4 zero:4
  *                  placement:8 salt:8 check:8                       48 bytes
- *     record       magic:4 length:4 check:8 header_check:4 zero:4   24 bytes
+ *     record       magic:4 length:4 check:8 header_check:8          24 bytes
  *                  payload: opcode:1 zero:3 key_len:4 number:8 key value
  *
  * A record tells what became of a key, never how: absolute expiry, resulting
@@ -22,8 +22,8 @@
  *
  * Replay, for the caller: decode until the end.  Where it stops early ask
  * record_next_valid(): if a valid record follows, the middle is damaged
- * (refuse to start, or say what is lost); if none does, it is a torn tail:
- * cut the file there.
+ * (refuse to start, or say what is lost); if none does, the last write was
+ * cut short by a crash: cut the file there.
  */
 #ifndef KVD_RECORD_H
 #define KVD_RECORD_H
@@ -37,7 +37,8 @@ enum {
     RECORD_PREFIX_BYTES = 16, /* of the payload, before key and value */
 };
 
-#define RECORD_PAYLOAD_MAX ((size_t)1 << 30)
+/* A key and a value of COMMAND_VALUE_MAX each, and a little. */
+#define RECORD_PAYLOAD_MAX (((size_t)1 << 30) + 4096)
 
 struct record_file {
     uint32_t shard;

@@ -33,8 +33,11 @@
 
 #include "bytes.h"
 
+/* No limit may be set higher: the records and the store rely on it. */
+#define RESP_BULK_MAX ((size_t)512 << 20)
+
 struct resp_limits {
-    size_t bulk_max;    /* bytes of one argument */
+    size_t bulk_max;    /* bytes of one argument, <= RESP_BULK_MAX */
     size_t args_max;    /* arguments of one request */
     size_t inline_max;  /* bytes of an inline line, without its ending */
     size_t request_max; /* bytes of one request, framing included */

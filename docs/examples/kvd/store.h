@@ -60,9 +60,16 @@ static inline struct slice store_value(const struct store_entry *entry)
     return (struct slice){entry->data + entry->key_len, entry->value_len};
 }
 
+/* STORE-3. */
+static inline bool store_is_expired(const struct store_entry *entry,
+                                    int64_t now_ms)
+{
+    return entry->expire_ms != STORE_NO_EXPIRY && now_ms > entry->expire_ms;
+}
+
 struct store_options {
     uint64_t seed;         /* random: keeps clients from choosing collisions */
-    struct memory *memory; /* NULL: the store counts for itself, no ceiling */
+    struct memory *memory; /* NULL: no ceiling */
 };
 
 /* 0 or -ENOMEM. */
@@ -85,7 +92,8 @@ int store_set(struct store *store, struct slice key, struct slice value,
               int64_t expire_ms);
 
 /* Adds to the end of a value that store_find() answered just now; keeps the
- * expiry.  Amortised over many appends.  0, -ENOMEM or -E2BIG. */
+ * expiry.  Amortised over many appends.  more is no slice of the store.
+ * 0, -ENOMEM or -E2BIG. */
 int store_append(struct store *store, const struct store_entry *entry,
                  struct slice more);
 
@@ -100,9 +108,9 @@ bool store_delete(struct store *store, struct slice key, int64_t now_ms);
 void store_clear(struct store *store);
 
 /*
- * Setting several or none: prepare may fail and changes nothing a reader
- * sees; commit cannot fail.  Each prepared entry is committed or discarded
- * exactly once.
+ * Setting several or none: prepare answers NULL when memory is short or a
+ * length is over the maximum, and changes nothing that a reader sees; commit
+ * cannot fail.  Each prepared entry is committed or discarded exactly once.
  */
 struct store_entry *store_prepare(struct store *store, struct slice key,
                                   struct slice value, int64_t expire_ms);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deadline.c -- the time budget of a region.
+ *
+ * A timer on the host's worker cancels the region.  Only a deadline of its own
+ * that is earlier than the parent's needs one: the parent's cancel reaches
+ * down by itself.
+ *
+ *   REG-BUDGET-3  A deadline is never later than the parent's.
+ */
+#include "regions/region.h"
+
+#include <stdlib.h>
+
+static void deadline_fired(struct timer *timer)
+{
+    struct region *region =
+        CONTAINER_OF(timer, struct region, deadline_timer);
+    region_cancel(region, AMBIT_CANCEL_DEADLINE, "deadline");
+}
+
+/* On the host's worker. */
+static void deadline_set(struct region *region, int64_t deadline_ns)
+{
+    int64_t limit =
+        region->parent != NULL ? region->parent->deadline_ns : INT64_MAX;
+    worker_timer_disarm(&region->deadline_timer);
+    RULE(REG_BUDGET_3);
+    region->own_deadline = deadline_ns < limit;
+    region->deadline_ns = region->own_deadline ? deadline_ns : limit;
+    if (!region->own_deadline) {
+        return;
+    }
+    if (region->deadline_ns <= clock_now_ns()) {
+        deadline_fired(&region->deadline_timer);
+    } else {
+        worker_timer_arm(&region->deadline_timer, region->deadline_ns);
+    }
+}
+
+void deadline_open(struct region *region, int64_t deadline_ns)
+{
+    timer_init(&region->deadline_timer, deadline_fired);
+    if (deadline_ns != 0) {
+        deadline_set(region, deadline_ns);
+    }
+}
+
+void deadline_close(struct region *region)
+{
+    worker_timer_disarm(&region->deadline_timer);
+}
+
+/* From another worker: carried over by a note that counts as a child. */
+struct deadline_note {
+    struct note note;
+    struct region *region;
+    int64_t deadline_ns;
+};
+
+static void deadline_deliver(struct worker *worker, struct note *note)
+{
+    struct deadline_note *ask = CONTAINER_OF(note, struct deadline_note, note);
+    (void)worker;
+    deadline_set(ask->region, ask->deadline_ns);
+    region_leave(ask->region, REGION_CHILD);
+    free(ask);
+}
+
+static int deadline_post(struct region *region, int64_t deadline_ns)
+{
+    struct deadline_note *ask = malloc(sizeof *ask);
+    if (ask == NULL) {
+        return -ENOMEM;
+    }
+    int rc = region_admit(region, REGION_CHILD);
+    if (rc < 0) {
+        free(ask);
+        return rc;
+    }
+    *ask = (struct deadline_note){
+        {NULL, deadline_deliver}, region, deadline_ns};
+    worker_post(region->host->worker, &ask->note);
+    return 0;
+}
+
+int ambit_set_deadline(ambit_region *public, ambit_time deadline)
+{
+    struct region *region = region_of(public);
+    if (region_is_cancelled(region)) {
+        return -ESHUTDOWN;
+    }
+    if (worker_self != region->host->worker) {
+        return deadline_post(region, deadline.ns);
+    }
+    deadline_set(region, deadline.ns);
+    return 0;
+}

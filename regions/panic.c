@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * panic.c -- the end of a task whose invariants are broken.
+ *
+ * The frames of the task are still there, below us on its stack, so its open
+ * scopes are closed from here, innermost first; then the stack is dropped.
+ *
+ *   TASK-PANIC-1  A panic closes every scope the task has open.
+ *   TASK-PANIC-2  A panic ends its task only; the worker goes on.
+ */
+#include "regions/region.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static void say(struct task *task, const char *format, va_list args)
+{
+    char text[512];
+    const struct ambit_site *at = task->cx.at;
+    vsnprintf(text, sizeof text, format, args);
+    log_line(task->runtime, AMBIT_LOG_ERROR, "task \"%s\" panicked: %s (%s:%d)",
+             task->name, text, at != NULL ? at->file : "?",
+             at != NULL ? at->line : 0);
+}
+
+static void close_scopes(struct task *task)
+{
+    task->masked = 0;
+    task->mask_spent = false;
+    while (task->scope != task->owner) {
+        RULE(TASK_PANIC_1);
+        region_close(region_of_owner(task->scope), true);
+    }
+}
+
+void ambit_panic(ambit_cx *cx, const char *format, ...)
+{
+    struct task *task = task_of(cx);
+    va_list args;
+    va_start(args, format);
+    say(task, format, args);
+    va_end(args);
+    RULE(TASK_PANIC_2);
+    if (task->worker == NULL) {
+        task_jump_out(task);
+    }
+    close_scopes(task);
+    if (task->panicked != NULL) {
+        task->panicked(task);
+    }
+    task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
+}

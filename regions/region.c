@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * region.c -- open, admit, join, close.
+ *
+ *   REG-ADMIT-1  Admission and closing are decided in one atomic word.
+ *   REG-CLOSE-1  When close returns, every child has ended.
+ *
+ * Owner: the host, but for admit and leave, which any thread may call that has
+ * a child's right to the region.
+ */
+#include "regions/region.h"
+
+#include "src/io/signal.h"
+
+_Static_assert(sizeof(struct region) <=
+                   sizeof(((struct ambit_scope_block *)0)->room),
+               "a region fits into the block of a scope");
+
+static void region_exited(struct task_owner *owner,
+                          const struct task_exit *exit)
+{
+    struct region *region = region_of_owner(owner);
+    outcome_child(region, exit);
+    region_leave(region, REGION_TASK);
+}
+
+static uint64_t word_load(struct region *region)
+{
+    /* ORDER(region-word): relaxed.  A guess for the CAS that follows. */
+    return atomic_load_explicit(&region->word, memory_order_relaxed);
+}
+
+static bool word_move(struct region *region, uint64_t *from, uint64_t to)
+{
+    /* ORDER(region-word): acq_rel.  Pairs with itself: what a child did before
+     * it left is seen by the host that finds the region empty. */
+    return atomic_compare_exchange_weak_explicit(
+        &region->word, from, to, memory_order_acq_rel, memory_order_relaxed);
+}
+
+int region_admit(struct region *region, uint64_t unit)
+{
+    uint64_t word = word_load(region);
+    do {
+        if ((word & REGION_CLOSED) != 0 || region_is_cancelled(region)) {
+            RULE(REG_ADMIT_1);
+            return -ESHUTDOWN;
+        }
+        if (unit == REGION_TASK && REGION_TASKS(word) >= region->tasks_max) {
+            RULE(REG_BUDGET_1);
+            return -EDQUOT;
+        }
+    } while (!word_move(region, &word, word + unit));
+    return 0;
+}
+
+void region_leave(struct region *region, uint64_t unit)
+{
+    /* Read first: after the last step the record may be gone. */
+    struct task *host = region->host;
+    uint64_t word = word_load(region);
+    uint64_t next;
+    bool last;
+    do {
+        next = word - unit;
+        last = (next & REGION_COUNTS) == 0 && (next & REGION_WAITED) != 0;
+        next &= last ? ~REGION_WAITED : ~UINT64_C(0);
+    } while (!word_move(region, &word, next));
+    if (last) {
+        task_wake(host, 0);
+    }
+}
+
+/* Under the parent's lock, so that its cancel either finds us or is found. */
+static int link_to_parent(struct region *region, struct region *parent)
+{
+    int rc = region_admit(parent, REGION_CHILD);
+    if (rc < 0) {
+        return rc == -ESHUTDOWN ? -ECANCELED : rc;
+    }
+    spin_lock(&parent->owner.lock);
+    bool cancelled = region_is_cancelled(parent);
+    if (!cancelled) {
+        list_push_back(&parent->children, &region->sibling);
+    }
+    spin_unlock(&parent->owner.lock);
+    if (cancelled) {
+        region_leave(parent, REGION_CHILD);
+        return -ECANCELED;
+    }
+    region->linked = true;
+    return 0;
+}
+
+static void region_init(struct region *region, struct region *parent,
+                        struct task *host,
+                        const struct ambit_scope_options *options)
+{
+    memset(region, 0, sizeof *region);
+    task_owner_init(&region->owner, region_exited);
+    atomic_init(&region->word, 0);
+    region->parent = parent;
+    region->host = host;
+    region->name = options->name;
+    region->policy = (uint8_t)options->policy;
+    region->tasks_max = REGION_CHILD - 1;
+    if (parent != NULL) {
+        RULE(REG_BUDGET_2);
+        region->tasks_max = parent->tasks_max;
+    }
+    if (options->tasks_max != 0 && options->tasks_max < region->tasks_max) {
+        region->tasks_max = options->tasks_max;
+    }
+    region->cleanup_ns = options->cleanup.ns ? options->cleanup.ns : 5000000000;
+    region->close_warn_ns =
+        options->close_warn.ns ? options->close_warn.ns : 5000000000;
+    region->deadline_ns = parent != NULL ? parent->deadline_ns : INT64_MAX;
+    list_init(&region->sibling);
+    list_init(&region->children);
+    timer_init(&region->close_timer, report_fired);
+}
+
+static bool options_are_sane(const struct ambit_scope_options *o)
+{
+    return o->cleanup.ns >= 0 && o->close_warn.ns >= 0 && o->deadline.ns >= 0 &&
+           (unsigned)o->policy <= AMBIT_ISOLATE && o->until_signal >= 0;
+}
+
+static void signal_arrived(void *arg)
+{
+    region_cancel(arg, AMBIT_CANCEL_SIGNAL, "signal");
+}
+
+int region_open(struct region *region, struct region *parent,
+                struct task *host, const struct ambit_scope_options *options)
+{
+    if (!options_are_sane(options)) {
+        return -EINVAL;
+    }
+    region_init(region, parent, host, options);
+    /* Inside a finalizer the surrounding region is closed already; its host
+     * will not go on before this scope has been closed. */
+    if (parent != NULL && host->masked == 0) {
+        int rc = link_to_parent(region, parent);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    region->outer = host->scope;
+    host->scope = &region->owner;
+    deadline_open(region, options->deadline.ns);
+    if (options->until_signal != 0) {
+        int rc = signal_watch_begin(host, options->until_signal,
+                                    signal_arrived, region, &region->signal);
+        if (rc < 0) {
+            region_close(region, true);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* True when the region is empty and closed to all. */
+static bool close_if_empty(struct region *region)
+{
+    uint64_t word = word_load(region);
+    do {
+        if ((word & REGION_COUNTS) != 0) {
+            return false;
+        }
+    } while (!word_move(region, &word, word | REGION_CLOSED));
+    /* ORDER(region-word): acquire.  Pairs with the children's last moves. */
+    (void)atomic_load_explicit(&region->word, memory_order_acquire);
+    return true;
+}
+
+/* True when there is something to wait for, and its end will wake the host. */
+static bool ask_for_wake(struct region *region)
+{
+    uint64_t word = word_load(region);
+    do {
+        if ((word & REGION_COUNTS) == 0) {
+            return false;
+        }
+    } while (!word_move(region, &word, word | REGION_WAITED));
+    return true;
+}
+
+static void region_join(struct region *region)
+{
+    while (!close_if_empty(region)) {
+        if (!region->close_timer.armed) {
+            worker_timer_arm(&region->close_timer,
+                             clock_now_ns() + region->close_warn_ns);
+        }
+        if (ask_for_wake(region)) {
+            park(region->host, PARK_CLOSE, NULL, NULL);
+        }
+    }
+    RULE(REG_CLOSE_1);
+    worker_timer_disarm(&region->close_timer);
+}
+
+/* Ended tasks that nobody joined. */
+static void reap_ended(struct region *region)
+{
+    for (;;) {
+        spin_lock(&region->owner.lock);
+        struct list_node *node = list_pop_front(&region->owner.ended);
+        spin_unlock(&region->owner.lock);
+        if (node == NULL) {
+            return;
+        }
+        struct task *task = CONTAINER_OF(node, struct task, sibling);
+        if (join_reap(task)) {
+            task_free(task);
+        }
+    }
+}
+
+static void region_detach(struct region *region)
+{
+    struct region *parent = region->parent;
+    region->host->scope = region->outer;
+    if (!region->linked) {
+        return;
+    }
+    spin_lock(&parent->owner.lock);
+    list_remove(&region->sibling);
+    spin_unlock(&parent->owner.lock);
+    region_leave(parent, REGION_CHILD);
+}
+
+int region_close(struct region *region, bool early)
+{
+    if (early) {
+        region_cancel(region, AMBIT_CANCEL_USER, "left early");
+    }
+    region_join(region);
+    deadline_close(region);
+    signal_watch_end(region->host, region->signal);
+    region->signal = NULL;
+    finalizers_run(region);
+    reap_ended(region);
+    int result = outcome_result(region);
+    region_detach(region);
+    return result;
+}

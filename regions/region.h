@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * region.h -- the record of a region.
+ *
+ *   Open --region_join(): the last child left--> Closed to all
+ *        --finalizers_run()--> --region_detach()--> gone
+ *
+ * A region stays open to its own tasks while its opener waits for them: they
+ * may still spawn.  It closes in the same atomic step in which its last child
+ * is seen to have left, so nobody is admitted afterwards.
+ *
+ * The record lives in the frame of the task that opened it (its host), and
+ * everything but the word, the cancel flag and what the lock guards is touched
+ * by that task only.
+ *
+ * Locks: a region's lock is taken after its parent's, never before.
+ */
+#ifndef AMBIT_REGIONS_REGION_H
+#define AMBIT_REGIONS_REGION_H
+
+#include "src/list.h"
+#include "src/runtime.h"
+#include "src/task.h"
+#include "src/timer.h"
+
+#include <ambit/region.h>
+
+/* The word: how many children of each kind, and whether one may enter. */
+#define REGION_TASK UINT64_C(1)
+#define REGION_CHILD (UINT64_C(1) << 28)
+#define REGION_COUNTS ((UINT64_C(1) << 56) - 1)
+#define REGION_TASKS(word) ((word) & (REGION_CHILD - 1))
+#define REGION_WAITED (UINT64_C(1) << 62) /* the host is parked in join */
+#define REGION_CLOSED (UINT64_C(1) << 63)
+
+struct finalizer;
+struct signal_watch;
+
+/* One origin of a cancel. */
+struct region_cause {
+    enum ambit_cancel_kind kind;
+    const char *text;
+    const char *region;
+};
+
+struct region {
+    struct task_owner owner;    /* its lock guards the fields marked lock */
+    _Atomic uint64_t word;      /* any thread: ORDER(region-word) */
+
+    /* once */
+    struct region *parent;      /* NULL: the root */
+    struct task_owner *outer;   /* the host's scope before this one */
+    struct task *host;
+    const char *name;
+    uint32_t tasks_max;
+    uint8_t policy;
+    bool linked;                /* in parent.children */
+    int64_t cleanup_ns;
+    int64_t close_warn_ns;
+
+    /* lock */
+    struct list_node sibling;   /* parent.children; the parent's lock */
+    struct list_node children;
+    struct region_cause own;    /* it started here */
+    struct region_cause outer_cause;
+    struct finalizer *finalizers; /* newest first */
+    int failure;                /* the first one of a child; 0: none */
+    bool panicked;
+
+    /* host */
+    bool own_deadline;          /* the timer is ours, not the parent's */
+    int64_t deadline_ns;
+    int final_failure;          /* the first one of a finalizer */
+    unsigned warned;
+    struct timer deadline_timer;
+    struct timer close_timer;   /* warns while joining, then ends clean-up */
+    struct signal_watch *signal;
+};
+
+static inline struct region *region_of(ambit_region *region)
+{
+    return (struct region *)(void *)region;
+}
+
+static inline struct region *region_of_owner(struct task_owner *owner)
+{
+    return CONTAINER_OF(owner, struct region, owner);
+}
+
+static inline struct region *region_current(struct task *task)
+{
+    return region_of_owner(task->scope);
+}
+
+/* region.c */
+/* 0; -EINVAL; -ECANCELED; -ENOSPC.  parent NULL: the root of a run. */
+int region_open(struct region *region, struct region *parent,
+                struct task *host, const struct ambit_scope_options *options);
+/* The host: cancels when `early`, joins, finalizes, detaches.  The result. */
+int region_close(struct region *region, bool early);
+/* Room for one more child of that unit.  0, -ESHUTDOWN or -EDQUOT. */
+int region_admit(struct region *region, uint64_t unit);
+void region_leave(struct region *region, uint64_t unit);
+
+/* cancel.c */
+void region_cancel(struct region *region, enum ambit_cancel_kind kind,
+                   const char *text);
+bool region_is_cancelled(struct region *region);
+
+/* outcome.c */
+void outcome_child(struct region *region, const struct task_exit *exit);
+int outcome_result(struct region *region);
+
+/* finalizer.c */
+void finalizers_run(struct region *region);
+
+/* deadline.c */
+void deadline_open(struct region *region, int64_t deadline_ns);
+void deadline_close(struct region *region);
+
+/* report.c -- a close that takes long says for whom and where. */
+void report_fired(struct timer *timer);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spawn.c -- a task for a region.
+ *
+ *   TASK-SPAWN-2  A refused spawn has no effect and takes no argument.
+ *   TASK-SPAWN-3  A FIBER task runs on the worker that spawned it.
+ */
+#include "regions/region.h"
+
+static int make(struct region *region, ambit_task_fn *fn, const void *arg,
+                size_t arg_size, const struct ambit_spawn_options *options,
+                struct task **ret_task)
+{
+    struct task *task;
+    int rc = task_make(region->host->runtime, &region->owner, fn, arg,
+                       arg_size, &task);
+    if (rc < 0) {
+        return rc;
+    }
+    if (options != NULL) {
+        task->name = options->name != NULL ? options->name : task->name;
+        task->tier = (uint8_t)options->tier;
+        task->dispose = options->dispose;
+    }
+    *ret_task = task;
+    return 0;
+}
+
+static void run_job(struct blocking_job *job)
+{
+    task_run_blocking(CONTAINER_OF(job, struct task, job));
+}
+
+/* Queues it where its tier runs; on failure it is still ours. */
+static int start(struct region *region, struct task *task)
+{
+    if (task->tier != AMBIT_BLOCKING) {
+        task_start(task, true);
+        return 0;
+    }
+    task->job.run = run_job;
+    return blocking_submit(region->host->runtime->pool, &task->job);
+}
+
+static bool here_is_a_worker(struct region *region)
+{
+    return worker_self != NULL &&
+           worker_self->runtime == region->host->runtime;
+}
+
+int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
+                 size_t arg_size, const struct ambit_spawn_options *options)
+{
+    struct region *region = region_of(public);
+    struct task *task;
+    if (options != NULL && options->tier == AMBIT_FIBER &&
+        !here_is_a_worker(region)) {
+        RULE(TASK_SPAWN_3);
+        return -EPERM;
+    }
+    int rc = region_admit(region, REGION_TASK);
+    if (rc < 0) {
+        RULE(TASK_SPAWN_2);
+        return rc;
+    }
+    rc = make(region, fn, arg, arg_size, options, &task);
+    if (rc < 0) {
+        region_leave(region, REGION_TASK);
+        return rc;
+    }
+    ambit_task handle = {0};
+    bool joinable = options != NULL && options->ret_task != NULL;
+    if (joinable) {
+        handle = join_handle(task);
+    }
+    rc = start(region, task);
+    if (rc < 0) {
+        join_void(task);
+        task_unmake(task);
+        region_leave(region, REGION_TASK);
+        return rc;
+    }
+    worker_count(&runtime_stats_of(region->host->runtime)->spawned);
+    if (joinable) {
+        *options->ret_task = handle;
+    }
+    return 0;
+}

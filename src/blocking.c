@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * blocking.c -- a pool that grows with its work and shrinks without it.
+ *
+ * A pool thread, and what moves it:
+ *
+ *     started --arrives--> looks for a job --found--> runs it --> looks ...
+ *                          ^      |none
+ *                   signal |      v
+ *                          +--- idle --idle_ms passed, or stopping--> exits
+ *
+ * Each idle thread waits on its own condition variable, in a stack of idle
+ * threads: a job wakes the one that went idle last.  With one variable for all
+ * the kernel would wake them in turn, and none would ever be idle for long.
+ *
+ * `coming` counts threads that were started or signalled and have not looked
+ * for a job since.  Each will take one, so a job that waits for one of those
+ * does not count against queue_max.  A thread that just finished a job may be
+ * faster than one that comes; then the latter finds nothing and goes idle.
+ *
+ * Threads that exit while the pool lives are joined by the next one to exit, so
+ * at most one is left over; destroy joins that.
+ *
+ * Owner: any thread, under the pool's lock.  No atomics.
+ */
+#include "src/blocking.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define THREAD_NAME_SIZE 16 /* the kernel's, NUL included */
+
+struct idle_thread {
+    struct idle_thread *next; /* pool.idle */
+    pthread_cond_t wake;
+    bool woken; /* and so no longer in pool.idle */
+};
+
+struct blocking_pool {
+    /* set once */
+    unsigned threads_max;
+    unsigned queue_max;
+    unsigned idle_ms;
+    char prefix[THREAD_NAME_SIZE];
+
+    pthread_mutex_t lock; /* guards everything below, idle_thread included */
+    pthread_cond_t all_gone;
+    struct blocking_job *queue;
+    struct blocking_job **queue_end;
+    unsigned queued;
+    unsigned coming;
+    unsigned threads;
+    unsigned next_name;
+    struct idle_thread *idle;
+    bool stopping;
+    bool left_over_is_set;
+    pthread_t left_over; /* has exited, or is about to; not joined */
+};
+
+static void *thread_main(void *arg);
+
+int blocking_pool_create(struct blocking_pool **ret_pool,
+                         const struct blocking_options *options)
+{
+    if (options->threads_max < 1 || options->queue_max < 1) {
+        return -EINVAL;
+    }
+    struct blocking_pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL) {
+        return -ENOMEM;
+    }
+    pool->threads_max = options->threads_max;
+    pool->queue_max = options->queue_max;
+    pool->idle_ms = options->idle_ms;
+    if (options->thread_prefix != NULL) {
+        strncpy(pool->prefix, options->thread_prefix, THREAD_NAME_SIZE - 1);
+    }
+    pool->queue_end = &pool->queue;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->all_gone, NULL);
+    *ret_pool = pool;
+    return 0;
+}
+
+/* Called with the lock held. */
+static void wake_one(struct blocking_pool *pool)
+{
+    struct idle_thread *thread = pool->idle;
+    pool->idle = thread->next;
+    thread->woken = true;
+    pool->coming++;
+    pthread_cond_signal(&thread->wake);
+}
+
+void blocking_pool_destroy(struct blocking_pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    while (pool->idle != NULL) {
+        wake_one(pool);
+    }
+    while (pool->threads > 0) {
+        pthread_cond_wait(&pool->all_gone, &pool->lock);
+    }
+    ASSERT(pool->queue == NULL);
+    ASSERT(pool->coming == 0);
+    pthread_mutex_unlock(&pool->lock);
+    if (pool->left_over_is_set) {
+        pthread_join(pool->left_over, NULL);
+    }
+    pthread_cond_destroy(&pool->all_gone);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+/* Called with the lock held, which the new thread waits for.  A new thread
+ * inherits the signal mask, so it is blocked from its first instruction on. */
+static int thread_start(struct blocking_pool *pool)
+{
+    sigset_t all;
+    sigset_t before;
+    pthread_t thread;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&thread, NULL, thread_main, pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0) {
+        return -rc;
+    }
+    if (pool->prefix[0] != '\0') {
+        char name[THREAD_NAME_SIZE + 12];
+        snprintf(name, sizeof name, "%s%u", pool->prefix, pool->next_name);
+        name[THREAD_NAME_SIZE - 1] = '\0';
+        pthread_setname_np(thread, name);
+    }
+    pool->next_name++;
+    pool->threads++;
+    pool->coming++;
+    return 0;
+}
+
+int blocking_submit(struct blocking_pool *pool, struct blocking_job *job)
+{
+    int rc = 0;
+    ASSERT(job->run != NULL);
+    pthread_mutex_lock(&pool->lock);
+    if (pool->idle != NULL) {
+        wake_one(pool);
+    } else if (pool->threads < pool->threads_max) {
+        rc = thread_start(pool);
+        if (rc != 0 && pool->threads > 0) {
+            rc = 0; /* then one of those that are there */
+        }
+    }
+    if (rc == 0 && pool->queued >= pool->queue_max + pool->coming) {
+        rc = -EAGAIN;
+    }
+    if (rc == 0) {
+        job->next = NULL;
+        *pool->queue_end = job;
+        pool->queue_end = &job->next;
+        pool->queued++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return rc;
+}
+
+unsigned blocking_threads(struct blocking_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    unsigned threads = pool->threads;
+    pthread_mutex_unlock(&pool->lock);
+    return threads;
+}
+
+/* Called with the lock held. */
+static struct blocking_job *queue_pop(struct blocking_pool *pool)
+{
+    struct blocking_job *job = pool->queue;
+    if (job != NULL) {
+        pool->queue = job->next;
+        pool->queued--;
+        if (pool->queue == NULL) {
+            pool->queue_end = &pool->queue;
+        }
+    }
+    return job;
+}
+
+static struct timespec deadline_after(unsigned ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    return t;
+}
+
+static void idle_remove(struct blocking_pool *pool, struct idle_thread *thread)
+{
+    struct idle_thread **link = &pool->idle;
+    while (*link != thread) {
+        link = &(*link)->next;
+    }
+    *link = thread->next;
+}
+
+/* Waits for work with the lock held; false when it did not come in time. */
+static bool wait_woken(struct blocking_pool *pool)
+{
+    struct timespec deadline = deadline_after(pool->idle_ms);
+    struct idle_thread self = {.next = pool->idle};
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&self.wake, &attr);
+    pthread_condattr_destroy(&attr);
+    pool->idle = &self;
+    int rc = 0;
+    while (!self.woken && rc == 0) {
+        rc = pthread_cond_timedwait(&self.wake, &pool->lock, &deadline);
+    }
+    if (self.woken) {
+        ASSERT(pool->coming > 0);
+        pool->coming--;
+    } else {
+        idle_remove(pool, &self);
+    }
+    pthread_cond_destroy(&self.wake);
+    return self.woken;
+}
+
+/* The last steps of a thread, with the lock held.  Nothing of the pool may be
+ * touched after the unlock: destroy goes on once this thread can be joined. */
+static void thread_exit(struct blocking_pool *pool)
+{
+    bool join = pool->left_over_is_set;
+    pthread_t before = pool->left_over;
+    pool->left_over = pthread_self();
+    pool->left_over_is_set = true;
+    pool->threads--;
+    if (pool->threads == 0) {
+        pthread_cond_signal(&pool->all_gone);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (join) {
+        pthread_join(before, NULL);
+    }
+}
+
+static void *thread_main(void *arg)
+{
+    struct blocking_pool *pool = arg;
+    pthread_mutex_lock(&pool->lock);
+    ASSERT(pool->coming > 0);
+    pool->coming--;
+    for (;;) {
+        struct blocking_job *job = queue_pop(pool);
+        if (job != NULL) {
+            pthread_mutex_unlock(&pool->lock);
+            job->run(job);
+            pthread_mutex_lock(&pool->lock);
+        } else if (pool->stopping || !wait_woken(pool)) {
+            break;
+        }
+    }
+    thread_exit(pool);
+    return NULL;
+}

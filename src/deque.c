@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deque.c -- the deque of Chase and Lev, on sequentially consistent accesses.
+ *
+ * Items live at the indices top .. bottom - 1 of an endless array, folded into
+ * a ring.  Both indices only count; the owner moves bottom, and whoever takes
+ * the item at top moves top.
+ *
+ *     ring:  . . . a b c d . .
+ *                  ^       ^
+ *                 top    bottom
+ *
+ * The owner takes from the bottom without asking, unless it is the last item;
+ * for that one it must win top like any thief.  The one danger is that the
+ * owner takes item i without asking while a thief takes it too.  The owner
+ * first writes bottom = i, then reads top; the thief first reads top, then
+ * bottom.  These four are seq_cst, hence in one order that all agree on:
+ *
+ *   The owner read top < i.  So at that moment nobody had moved top to i, and
+ *   the thief that reads top == i does so later in that order.  It then reads
+ *   bottom later still, finds i or a value written after it, and either sees an
+ *   empty deque or an item i pushed anew.
+ *
+ * The common form of this algorithm has relaxed accesses and a fence between
+ * them.  ThreadSanitizer cannot follow fences, and on x86 the cost is the same:
+ * one locked instruction in pop.
+ *
+ * A ring that was outgrown is kept until fini: a thief may have read the
+ * pointer and not yet the item.  Rings double, so all the old ones together are
+ * smaller than the one in use.
+ */
+#include "src/deque.h"
+
+#include <stdlib.h>
+
+#ifdef AMBIT_CHECKED
+#define RING_CAPACITY_FIRST 4
+#else
+#define RING_CAPACITY_FIRST 256
+#endif
+
+struct deque_ring {
+    struct deque_ring *older; /* deque.retired */
+    int64_t capacity;         /* power of two */
+    _Atomic(void *) slots[];  /* any thread: ORDER(deque-slot) */
+};
+
+static struct deque_ring *ring_create(int64_t capacity)
+{
+    size_t size =
+        sizeof(struct deque_ring) + (size_t)capacity * sizeof(_Atomic(void *));
+    struct deque_ring *ring = malloc(size);
+    if (ring != NULL) {
+        ring->older = NULL;
+        ring->capacity = capacity;
+    }
+    return ring;
+}
+
+static void *ring_get(struct deque_ring *ring, int64_t index)
+{
+    /* ORDER(deque-slot): relaxed.  Pairs with ring_put().  A thief keeps what
+     * it read only if its exchange of top succeeds, which says that the item
+     * was not taken, so the slot was not written again; and ORDER(deque-bottom)
+     * made the item visible. */
+    return atomic_load_explicit(&ring->slots[index & (ring->capacity - 1)],
+                                memory_order_relaxed);
+}
+
+static void ring_put(struct deque_ring *ring, int64_t index, void *item)
+{
+    /* ORDER(deque-slot): relaxed.  Pairs with ring_get().  It is published by
+     * the store to bottom, or to ring, that follows. */
+    atomic_store_explicit(&ring->slots[index & (ring->capacity - 1)], item,
+                          memory_order_relaxed);
+}
+
+int deque_init(struct deque *deque)
+{
+    struct deque_ring *ring = ring_create(RING_CAPACITY_FIRST);
+    if (ring == NULL) {
+        return -ENOMEM;
+    }
+    atomic_init(&deque->top, 0);
+    atomic_init(&deque->bottom, 0);
+    atomic_init(&deque->ring, ring);
+    deque->retired = NULL;
+    deque->top_seen = 0;
+    return 0;
+}
+
+/* The owner's own view of what only it writes. */
+static int64_t own_bottom(struct deque *deque)
+{
+    /* ORDER(deque-bottom): relaxed.  Reads what this thread wrote last. */
+    return atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+}
+
+static struct deque_ring *own_ring(struct deque *deque)
+{
+    /* ORDER(deque-ring): relaxed.  Reads what this thread wrote last. */
+    return atomic_load_explicit(&deque->ring, memory_order_relaxed);
+}
+
+void deque_fini(struct deque *deque)
+{
+    if (deque == NULL) {
+        return;
+    }
+    free(own_ring(deque));
+    while (deque->retired != NULL) {
+        struct deque_ring *ring = deque->retired;
+        deque->retired = ring->older;
+        free(ring);
+    }
+    memset(deque, 0, sizeof *deque);
+}
+
+/* Doubles the ring; the items keep their indices. */
+static struct deque_ring *grow(struct deque *deque, int64_t bottom)
+{
+    struct deque_ring *old = own_ring(deque);
+    struct deque_ring *ring = ring_create(old->capacity * 2);
+    if (ring == NULL) {
+        return NULL;
+    }
+    for (int64_t i = deque->top_seen; i < bottom; i++) {
+        ring_put(ring, i, ring_get(old, i));
+    }
+    old->older = deque->retired;
+    deque->retired = old;
+    /* ORDER(deque-ring): release.  Pairs with the acquire in deque_steal().
+     * Publishes the capacity and the copied slots; relaxed would let a thief
+     * read a slot that is not filled yet. */
+    atomic_store_explicit(&deque->ring, ring, memory_order_release);
+    return ring;
+}
+
+int deque_push(struct deque *deque, void *item)
+{
+    ASSERT(item != NULL);
+    int64_t bottom = own_bottom(deque);
+    struct deque_ring *ring = own_ring(deque);
+    if (UNLIKELY(bottom - deque->top_seen >= ring->capacity)) {
+        /* ORDER(deque-top): acquire.  Pairs with the exchange in
+         * deque_steal(): a thief has read its slot before the owner writes it
+         * again. */
+        deque->top_seen =
+            atomic_load_explicit(&deque->top, memory_order_acquire);
+        if (bottom - deque->top_seen >= ring->capacity) {
+            ring = grow(deque, bottom);
+            if (ring == NULL) {
+                return -ENOMEM;
+            }
+        }
+    }
+    ring_put(ring, bottom, item);
+    /* ORDER(deque-bottom): release.  Pairs with the load in deque_steal().
+     * Publishes the slot, what item points to, and the ring it is in. */
+    atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
+    return 0;
+}
+
+/* Takes the item at index `top`, unless somebody else does. */
+static bool win_top(struct deque *deque, int64_t top)
+{
+    /* ORDER(deque-top): seq_cst.  Pairs with itself, so that one of many gets
+     * the item, and with the load in deque_pop(): see the proof above.  The
+     * failure order is relaxed: the value read is not used. */
+    return atomic_compare_exchange_strong_explicit(
+        &deque->top, &top, top + 1, memory_order_seq_cst, memory_order_relaxed);
+}
+
+static void set_bottom(struct deque *deque, int64_t bottom)
+{
+    /* ORDER(deque-bottom): release.  Pairs with the load in deque_steal(): a
+     * thief that reads this value must see the pushes before it. */
+    atomic_store_explicit(&deque->bottom, bottom, memory_order_release);
+}
+
+void *deque_pop(struct deque *deque)
+{
+    int64_t last = own_bottom(deque) - 1;
+    /* ORDER(deque-top): relaxed.  Pairs with win_top().  Only to leave early:
+     * top never goes back, so a top above last means empty for good. */
+    if (atomic_load_explicit(&deque->top, memory_order_relaxed) > last) {
+        return NULL;
+    }
+    /* ORDER(deque-bottom): seq_cst.  Pairs with the loads in deque_steal(): see
+     * the proof above; with less, the load of top below could go first. */
+    atomic_store_explicit(&deque->bottom, last, memory_order_seq_cst);
+    /* ORDER(deque-top): seq_cst.  Pairs with win_top() in deque_steal(). */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
+    if (top < last) {
+        return ring_get(own_ring(deque), last);
+    }
+    void *item = NULL;
+    if (top == last && win_top(deque, top)) {
+        item = ring_get(own_ring(deque), last);
+    }
+    set_bottom(deque, last + 1);
+    return item;
+}
+
+void *deque_steal(struct deque *deque, bool *ret_again)
+{
+    *ret_again = false;
+    /* ORDER(deque-top): seq_cst.  Pairs with the store of bottom in
+     * deque_pop(): must come before the load of bottom. */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_seq_cst);
+    /* ORDER(deque-bottom): seq_cst, which includes the acquire that pairs with
+     * deque_push(). */
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_seq_cst);
+    if (top >= bottom) {
+        return NULL;
+    }
+    /* ORDER(deque-ring): acquire.  Pairs with the release in grow(). */
+    struct deque_ring *ring =
+        atomic_load_explicit(&deque->ring, memory_order_acquire);
+    void *item = ring_get(ring, top);
+    if (!win_top(deque, top)) {
+        *ret_again = true;
+        return NULL;
+    }
+    return item;
+}
+
+size_t deque_len(struct deque *deque)
+{
+    /* ORDER(deque-bottom): relaxed.  A guess: nothing is read because of it. */
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    /* ORDER(deque-top): relaxed.  A guess, too. */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed);
+    return bottom > top ? (size_t)(bottom - top) : 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * idle.c -- what a worker does that has nothing to do.
+ *
+ * It looks for unstarted tasks of others, spins briefly, and then sleeps in
+ * the kernel until its next timer, a completion, or a wake.
+ *
+ *   sleeper                         waker
+ *     set my bit in sleeping          put the note (or push the task)
+ *     look at the queues again        look at sleeping
+ *     wait                            clear the bit; who cleared it, wakes
+ *
+ * Both sides write before they look, and all four are seq_cst, so at least one
+ * sees the other: no wake is lost.  The bit is cleared by one waker only, so
+ * there is one wake for each sleep.
+ *
+ *   WRK-WAKE-1   Work that is posted to a sleeping worker wakes it.
+ *   WRK-WAKE-2   A sleeping worker gets one wake, a running one none.
+ *   WRK-STEAL-1  Only tasks that have not started are stolen.
+ */
+#include "src/worker.h"
+
+#include "src/runtime.h"
+
+#define SPIN_LOOK_EVERY 32 /* turns of the pause loop between two looks */
+
+static uint64_t worker_bit(const struct worker *worker)
+{
+    return UINT64_C(1) << worker->index;
+}
+
+static uint32_t next_random(struct worker *worker)
+{
+    uint32_t x = worker->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    worker->random = x;
+    return x;
+}
+
+/* Takes half of what the victim has, runs nothing yet. */
+static bool steal_from(struct worker *worker, struct worker *victim)
+{
+    size_t want = (deque_len(&victim->fresh) + 1) / 2;
+    size_t got = 0;
+    bool again = true;
+    while (got < want && again) {
+        void *task = deque_steal(&victim->fresh, &again);
+        if (task != NULL) {
+            RULE(WRK_STEAL_1);
+            worker_fresh(worker, task, false);
+            worker_count(&worker->stats.stolen);
+            got++;
+            again = true;
+        }
+    }
+    return got > 0;
+}
+
+static void search_begin(struct worker *worker)
+{
+    worker->searching = true;
+    /* ORDER(search): seq_cst.  Pairs with the load in idle_alert(): while
+     * somebody searches, nobody else needs to be woken. */
+    atomic_fetch_add_explicit(&worker->runtime->searching, 1,
+                              memory_order_seq_cst);
+}
+
+/* True when this was the last searcher. */
+static bool search_end(struct worker *worker)
+{
+    worker->searching = false;
+    /* ORDER(search): seq_cst.  Comes before the last look at the queues, so a
+     * push that saw the searcher is seen by it. */
+    return atomic_fetch_sub_explicit(&worker->runtime->searching, 1,
+                                     memory_order_seq_cst) == 1;
+}
+
+static bool steal_any(struct worker *worker)
+{
+    struct runtime *runtime = worker->runtime;
+    unsigned count = runtime->worker_count;
+    unsigned first = next_random(worker) % count;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *victim = runtime->workers[(first + i) % count];
+        if (victim != worker && steal_from(worker, victim)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool idle_steal(struct worker *worker)
+{
+    if (worker->runtime->worker_count == 1) {
+        return false;
+    }
+    if (!worker->searching) {
+        search_begin(worker);
+    }
+    if (!steal_any(worker)) {
+        return false;
+    }
+    if (search_end(worker)) {
+        idle_alert(worker->runtime); /* there may be more where it was */
+    }
+    return true;
+}
+
+static bool worker_is_due(struct worker *worker)
+{
+    /* ORDER(stop): acquire.  Pairs with the release in runtime_finish(). */
+    return !note_queue_is_empty(&worker->inject) ||
+           driver_is_due(worker->driver) ||
+           atomic_load_explicit(&worker->runtime->stopping,
+                                memory_order_acquire);
+}
+
+static bool any_fresh(struct runtime *runtime)
+{
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        if (deque_len(&runtime->workers[i]->fresh) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True when something turned up. */
+static bool idle_spin(struct worker *worker, int64_t until_ns)
+{
+    do {
+        for (unsigned i = 0; i < SPIN_LOOK_EVERY; i++) {
+            cpu_relax();
+        }
+        if (worker_is_due(worker) || any_fresh(worker->runtime)) {
+            return true;
+        }
+    } while (clock_now_ns() < until_ns);
+    return false;
+}
+
+static void idle_sleep(struct worker *worker)
+{
+    struct runtime *runtime = worker->runtime;
+    uint64_t bit = worker_bit(worker);
+    /* ORDER(sleep): seq_cst.  The bit is set before the last look below; pairs
+     * with the loads in idle_wake() and idle_alert(), which come after the
+     * work was put. */
+    atomic_fetch_or_explicit(&runtime->sleeping, bit, memory_order_seq_cst);
+    if (worker->searching) {
+        search_end(worker);
+    }
+    if (!worker_is_due(worker) && !any_fresh(runtime)) {
+        worker_count(&worker->stats.sleeps);
+        driver_wait(worker->driver, timer_next(&worker->timers));
+    }
+    /* ORDER(sleep): seq_cst.  Whoever cleared it before has sent a wake. */
+    atomic_fetch_and_explicit(&runtime->sleeping, ~bit, memory_order_seq_cst);
+}
+
+void idle_wait(struct worker *worker)
+{
+    if (worker->runtime->options.spin.ns > 0) {
+        int64_t now = clock_now_ns();
+        int64_t until = now + worker->runtime->options.spin.ns;
+        int64_t timer = timer_next(&worker->timers);
+        if (idle_spin(worker, timer < until ? timer : until)) {
+            goto found;
+        }
+    }
+    idle_sleep(worker);
+found:
+    if (worker->searching) {
+        search_end(worker);
+    }
+}
+
+static void send_wake(struct runtime *runtime, struct worker *target)
+{
+    struct worker *self = worker_self;
+    bool ours = self != NULL && self->runtime == runtime;
+    RULE(WRK_WAKE_2);
+    worker_count(&runtime_stats_of(runtime)->wakes_sent);
+    driver_wake(ours ? self->driver : NULL, target->driver);
+}
+
+/* True when the bit was set and this call cleared it. */
+static bool claim_sleeper(struct runtime *runtime, uint64_t bit)
+{
+    /* ORDER(sleep): seq_cst.  After the work was put; pairs with the fetch_or
+     * in idle_sleep(). */
+    if ((atomic_load_explicit(&runtime->sleeping, memory_order_seq_cst) &
+         bit) == 0) {
+        return false;
+    }
+    /* ORDER(sleep): seq_cst.  Only one waker gets the bit. */
+    return (atomic_fetch_and_explicit(&runtime->sleeping, ~bit,
+                                      memory_order_seq_cst) &
+            bit) != 0;
+}
+
+void idle_wake(struct worker *worker)
+{
+    if (claim_sleeper(worker->runtime, worker_bit(worker))) {
+        RULE(WRK_WAKE_1);
+        send_wake(worker->runtime, worker);
+    }
+}
+
+void idle_alert(struct runtime *runtime)
+{
+    /* ORDER(sleep): seq_cst.  As in claim_sleeper(). */
+    uint64_t sleeping =
+        atomic_load_explicit(&runtime->sleeping, memory_order_seq_cst);
+    /* ORDER(search): seq_cst.  Pairs with search_end(): a searcher seen here
+     * has its last look still before it. */
+    if (sleeping == 0 ||
+        atomic_load_explicit(&runtime->searching, memory_order_seq_cst) > 0) {
+        return;
+    }
+    unsigned index = (unsigned)__builtin_ctzll(sleeping);
+    if (claim_sleeper(runtime, UINT64_C(1) << index)) {
+        send_wake(runtime, runtime->workers[index]);
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file.c -- files, by position, over the driver.
+ */
+#include <ambit/file.h>
+
+#include "src/io/handle.h"
+#include "src/task.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct ambit_file {
+    struct io_handle handle;
+};
+
+int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
+                    ambit_file **ret_file)
+{
+    struct op op = {
+        .code = OP_OPEN,
+        .memory = (void *)(uintptr_t)path,
+        .flags = (uint32_t)flags,
+        .len = mode,
+    };
+    ambit_file *file = malloc(sizeof *file);
+    if (file == NULL) {
+        return -ENOMEM;
+    }
+    int fd = io_run_bare(task_of(cx), &op);
+    if (fd < 0) {
+        free(file);
+        return fd;
+    }
+    io_handle_init(&file->handle, fd, false);
+    *ret_file = file;
+    return 0;
+}
+
+static int32_t file_run(ambit_cx *cx, ambit_file *file, enum op_code code,
+                        void *memory, size_t len, uint64_t offset)
+{
+    if (offset > INT64_MAX) {
+        return -EINVAL;
+    }
+    struct op op = {
+        .code = code,
+        .memory = memory,
+        .len = len > INT_MAX ? INT_MAX : (uint32_t)len,
+        .offset = offset,
+    };
+    return io_run(task_of(cx), &file->handle, &op);
+}
+
+ssize_t ambit_file_read(ambit_cx *cx, ambit_file *file, void *buffer,
+                        size_t len, uint64_t offset)
+{
+    return file_run(cx, file, OP_READ, buffer, len, offset);
+}
+
+ssize_t ambit_file_write(ambit_cx *cx, ambit_file *file, const void *buffer,
+                         size_t len, uint64_t offset)
+{
+    return file_run(cx, file, OP_WRITE, (void *)(uintptr_t)buffer, len, offset);
+}
+
+int ambit_file_write_all(ambit_cx *cx, ambit_file *file, const void *buffer,
+                         size_t len, uint64_t offset, size_t *ret_written)
+{
+    size_t done = 0;
+    ssize_t n = 0;
+    while (done < len && n >= 0) {
+        n = ambit_file_write(cx, file, (const char *)buffer + done, len - done,
+                             offset + done);
+        n = n == 0 ? -ENOSPC : n;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    if (ret_written != NULL) {
+        *ret_written = done;
+    }
+    return n < 0 ? (int)n : 0;
+}
+
+int ambit_file_sync(ambit_cx *cx, ambit_file *file)
+{
+    return file_run(cx, file, OP_FSYNC, NULL, 0, 0);
+}
+
+int ambit_file_datasync(ambit_cx *cx, ambit_file *file)
+{
+    return file_run(cx, file, OP_FDATASYNC, NULL, 0, 0);
+}
+
+int ambit_file_size(ambit_file *file, uint64_t *ret_size)
+{
+    struct stat st;
+    if (fstat(file->handle.fd, &st) < 0) {
+        return -errno;
+    }
+    *ret_size = (uint64_t)st.st_size;
+    return 0;
+}
+
+struct truncation {
+    int fd;
+    uint64_t size;
+};
+
+static int truncate_now(void *arg)
+{
+    struct truncation *what = arg;
+    return ftruncate(what->fd, (off_t)what->size) < 0 ? -errno : 0;
+}
+
+int ambit_file_truncate(ambit_cx *cx, ambit_file *file, uint64_t size)
+{
+    struct truncation what = {file->handle.fd, size};
+    return size > INT64_MAX ? -EINVAL : ambit_blocking(cx, truncate_now, &what);
+}
+
+int ambit_file_close(ambit_cx *cx, ambit_file *file)
+{
+    int rc = io_close(task_of(cx), &file->handle);
+    if (rc != -EALREADY) {
+        free(file);
+    }
+    return rc;
+}
+
+void ambit_file_discard(void *file)
+{
+    ambit_file *f = file;
+    if (f != NULL) {
+        io_discard(&f->handle);
+        free(f);
+    }
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net.c -- TCP over the driver.
+ *
+ *   IO-EFFECT-1  A call whose effect has happened reports it, whatever a cancel
+ *                says; a call that reports -ECANCELED has had no effect.
+ */
+#include <ambit/net.h>
+
+#include "src/io/address.h"
+#include "src/io/handle.h"
+#include "src/task.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct ambit_tcp {
+    struct io_handle handle;
+};
+
+static int tcp_wrap(int fd, ambit_tcp **ret_socket)
+{
+    ambit_tcp *socket = malloc(sizeof *socket);
+    if (socket == NULL) {
+        close(fd);
+        return -ENOMEM;
+    }
+    io_handle_init(&socket->handle, fd, true);
+    *ret_socket = socket;
+    return 0;
+}
+
+static int set_flag(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof value) < 0 ? -errno : 0;
+}
+
+static int bind_and_listen(int fd, const struct sockaddr_storage *address,
+                           socklen_t len,
+                           const struct ambit_listen_options *options)
+{
+    int backlog = options->backlog > 0 ? options->backlog : 1024;
+    int rc = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (rc == 0 && options->reuse_port) {
+        rc = set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (rc == 0 && bind(fd, (const struct sockaddr *)address, len) < 0) {
+        rc = -errno;
+    }
+    if (rc == 0 && listen(fd, backlog) < 0) {
+        rc = -errno;
+    }
+    return rc;
+}
+
+int ambit_tcp_listen_(const char *address,
+                      const struct ambit_listen_options *options,
+                      ambit_tcp **ret_socket)
+{
+    struct sockaddr_storage parsed;
+    socklen_t len;
+    int rc = address_parse(address, &parsed, &len);
+    if (rc < 0) {
+        return rc;
+    }
+    int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    rc = bind_and_listen(fd, &parsed, len, options);
+    if (rc < 0) {
+        close(fd);
+        return rc;
+    }
+    return tcp_wrap(fd, ret_socket);
+}
+
+int ambit_tcp_accept(ambit_cx *cx, ambit_tcp *listener, ambit_tcp **ret_socket)
+{
+    struct op op = {.code = OP_ACCEPT};
+    int fd = io_run(task_of(cx), &listener->handle, &op);
+    if (fd < 0) {
+        return fd;
+    }
+    RULE(IO_EFFECT_1);
+    set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    return tcp_wrap(fd, ret_socket);
+}
+
+int ambit_tcp_connect(ambit_cx *cx, const char *address,
+                      ambit_tcp **ret_socket)
+{
+    struct sockaddr_storage parsed;
+    socklen_t len;
+    ambit_tcp *made;
+    int rc = address_parse(address, &parsed, &len);
+    if (rc < 0) {
+        return rc;
+    }
+    int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    rc = tcp_wrap(fd, &made);
+    if (rc < 0) {
+        return rc;
+    }
+    struct op op = {.code = OP_CONNECT, .memory = &parsed, .len = len};
+    rc = io_run(task_of(cx), &made->handle, &op);
+    if (rc < 0) {
+        ambit_tcp_discard(made);
+        return rc;
+    }
+    set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    *ret_socket = made;
+    return 0;
+}
+
+ssize_t ambit_tcp_read(ambit_cx *cx, ambit_tcp *socket, void *buffer,
+                       size_t len)
+{
+    if (len == 0 || len > INT_MAX) {
+        return -EINVAL;
+    }
+    struct op op = {.code = OP_RECV, .memory = buffer, .len = (uint32_t)len};
+    return io_run(task_of(cx), &socket->handle, &op);
+}
+
+ssize_t ambit_tcp_write(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
+                        size_t len)
+{
+    struct op op = {
+        .code = OP_SEND,
+        .memory = (void *)(uintptr_t)buffer,
+        .len = len > INT_MAX ? INT_MAX : (uint32_t)len,
+    };
+    return io_run(task_of(cx), &socket->handle, &op);
+}
+
+int ambit_tcp_write_all(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
+                        size_t len, size_t *ret_written)
+{
+    size_t done = 0;
+    ssize_t n = 0;
+    while (done < len && n >= 0) {
+        n = ambit_tcp_write(cx, socket, (const char *)buffer + done,
+                            len - done);
+        n = n == 0 ? -EPIPE : n;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    if (ret_written != NULL) {
+        *ret_written = done;
+    }
+    return n < 0 ? (int)n : 0;
+}
+
+int ambit_tcp_shutdown(ambit_tcp *socket, int how)
+{
+    return shutdown(socket->handle.fd, how) < 0 ? -errno : 0;
+}
+
+int ambit_tcp_close(ambit_cx *cx, ambit_tcp *socket)
+{
+    int rc = io_close(task_of(cx), &socket->handle);
+    if (rc != -EALREADY) {
+        free(socket);
+    }
+    return rc;
+}
+
+void ambit_tcp_discard(void *socket)
+{
+    ambit_tcp *tcp = socket;
+    if (tcp != NULL) {
+        io_discard(&tcp->handle);
+        free(tcp);
+    }
+}
+
+int ambit_tcp_local(ambit_tcp *socket, char *ret_text, size_t room)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(socket->handle.fd, (struct sockaddr *)&address, &len) < 0) {
+        return -errno;
+    }
+    return address_print(&address, ret_text, room);
+}
+
+int ambit_tcp_peer(ambit_tcp *socket, char *ret_text, size_t room)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getpeername(socket->handle.fd, (struct sockaddr *)&address, &len) < 0) {
+        return -errno;
+    }
+    return address_print(&address, ret_text, room);
+}
+
+uint16_t ambit_tcp_port(ambit_tcp *socket)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    int rc = getsockname(socket->handle.fd, (struct sockaddr *)&address, &len);
+    return rc < 0 ? 0 : address_port(&address);
+}
+
+int ambit_tcp_nodelay(ambit_tcp *socket, bool on)
+{
+    return set_flag(socket->handle.fd, IPPROTO_TCP, TCP_NODELAY, on);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * join.c -- how the result of a task reaches the one who waits for it.
+ *
+ * The first word of a joinable task holds its generation and a state:
+ *
+ *   LIVE --join--> CLAIMED --join--> WAITED --exit--> TAKEN
+ *     |   <------- abort of the wait ---'
+ *     '--exit--> ENDED --join or region close--> TAKEN
+ *
+ * Whoever moves it to TAKEN owns the record; the generation then moves on, so
+ * every other handle is stale.
+ *
+ *   TASK-JOIN-1  A result is handed out exactly once.
+ */
+#include "src/task.h"
+
+#include "src/runtime.h"
+#include "src/worker.h"
+
+enum {
+    JOIN_NONE,
+    JOIN_LIVE,
+    JOIN_CLAIMED,
+    JOIN_WAITED,
+    JOIN_ENDED,
+    JOIN_STATES = 8,
+};
+
+static bool join_move(struct task *task, uint64_t generation, unsigned from,
+                      unsigned to)
+{
+    uint64_t expected = generation * JOIN_STATES + from;
+    /* ORDER(join): acq_rel.  Pairs with itself at the other end of the
+     * hand-over: the result is written before ENDED, the joiner before
+     * WAITED. */
+    return atomic_compare_exchange_strong_explicit(
+        &task->join_word, &expected, generation * JOIN_STATES + to,
+        memory_order_acq_rel, memory_order_acquire);
+}
+
+static uint64_t join_load(struct task *task)
+{
+    /* ORDER(join): acquire.  Pairs with the moves above. */
+    return atomic_load_explicit(&task->join_word, memory_order_acquire);
+}
+
+/* The record is the caller's now; every handle becomes stale. */
+static void join_retire(struct task *task, uint64_t generation)
+{
+    /* ORDER(join): release.  Pairs with join_load() of a stale handle. */
+    atomic_store_explicit(&task->join_word,
+                          (generation + 1) * JOIN_STATES + JOIN_NONE,
+                          memory_order_release);
+}
+
+ambit_task join_handle(struct task *task)
+{
+    uint64_t generation = join_load(task) / JOIN_STATES;
+    ambit_task handle = {task, generation};
+    bool moved = join_move(task, generation, JOIN_NONE, JOIN_LIVE);
+    ASSERT(moved);
+    task->joinable = true;
+    return handle;
+}
+
+static int join_result(const struct task *task)
+{
+    return task->end == TASK_PANICKED ? -EOWNERDEAD : task->result;
+}
+
+void join_void(struct task *task)
+{
+    if (task->joinable) {
+        join_retire(task, join_load(task) / JOIN_STATES);
+    }
+}
+
+/* While it is in the list a region close can find it. */
+static void join_keep(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_push_back(&task->owner->ended, &task->sibling);
+    spin_unlock(&task->owner->lock);
+}
+
+static void join_unkeep(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_remove(&task->sibling);
+    spin_unlock(&task->owner->lock);
+}
+
+bool join_ended(struct task *task)
+{
+    uint64_t generation = join_load(task) / JOIN_STATES;
+    for (;;) {
+        join_keep(task);
+        if (join_move(task, generation, JOIN_LIVE, JOIN_ENDED)) {
+            return true;
+        }
+        join_unkeep(task);
+        if (join_move(task, generation, JOIN_WAITED, JOIN_NONE)) {
+            RULE(TASK_JOIN_1);
+            join_retire(task, generation);
+            task_wake(task->joiner, (int64_t)(uint32_t)join_result(task));
+            return false;
+        }
+        cpu_relax(); /* CLAIMED: a few instructions of the joiner */
+    }
+}
+
+bool join_reap(struct task *task)
+{
+    uint64_t generation = join_load(task) / JOIN_STATES;
+    if (!join_move(task, generation, JOIN_ENDED, JOIN_NONE)) {
+        return false;
+    }
+    join_retire(task, generation);
+    return true;
+}
+
+static enum park_answer join_abort(struct task *joiner, void *arg)
+{
+    (void)joiner;
+    ambit_task *handle = arg;
+    return join_move(handle->slot, handle->generation, JOIN_WAITED, JOIN_LIVE)
+               ? PARK_ABORTED
+               : PARK_BUSY;
+}
+
+/* Takes an ended task's record. */
+static int join_take(struct task *task, uint64_t generation, int *ret_result)
+{
+    if (!join_move(task, generation, JOIN_ENDED, JOIN_NONE)) {
+        return -ESTALE;
+    }
+    RULE(TASK_JOIN_1);
+    *ret_result = join_result(task);
+    join_unkeep(task);
+    join_retire(task, generation);
+    task_free(task);
+    return 0;
+}
+
+static int join_wait(struct task *self, struct task *task, ambit_task *handle,
+                     int *ret_result)
+{
+    task->joiner = self;
+    bool moved =
+        join_move(task, handle->generation, JOIN_CLAIMED, JOIN_WAITED);
+    ASSERT(moved);
+    int64_t got = park(self, PARK_JOIN, join_abort, handle);
+    if (got < 0) {
+        return (int)got;
+    }
+    *ret_result = (int)(uint32_t)got;
+    return 0;
+}
+
+int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
+{
+    struct task *self = task_of(cx);
+    struct task *task = handle.slot;
+    int rc = park_check(self);
+    if (rc < 0) {
+        return rc;
+    }
+    if (task == NULL) {
+        return -ESTALE;
+    }
+    if (task == self) {
+        return -EDEADLK;
+    }
+    for (;;) {
+        uint64_t word = join_load(task);
+        if (word / JOIN_STATES != handle.generation) {
+            return -ESTALE;
+        }
+        switch (word % JOIN_STATES) {
+        case JOIN_LIVE:
+            if (join_move(task, handle.generation, JOIN_LIVE, JOIN_CLAIMED)) {
+                return join_wait(self, task, &handle, ret_result);
+            }
+            break;
+        case JOIN_ENDED:
+            return join_take(task, handle.generation, ret_result);
+        case JOIN_NONE:
+            return -ESTALE;
+        default:
+            return -EBUSY;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * note.h -- a message to a worker, and the queue it waits in.
+ *
+ * Whatever one thread wants of another worker's tasks, it asks by a note: wake
+ * this task, cancel its wait, start it.  The worker delivers its notes between
+ * tasks, so everything that belongs to a worker is touched by its own thread
+ * only.  Notes are embedded in what they are about and never allocated.
+ *
+ *   WRK-INJECT-1  A note is delivered exactly once, in order of posting.
+ *
+ * Owner: note_take() by the worker; note_put() by any thread, also from a
+ * signal handler.
+ */
+#ifndef AMBIT_SRC_NOTE_H
+#define AMBIT_SRC_NOTE_H
+
+#include "src/base.h"
+
+struct worker;
+
+struct note {
+    struct note *next;
+    void (*deliver)(struct worker *worker, struct note *note);
+};
+
+struct note_queue {
+    _Atomic(struct note *) top; /* any thread: ORDER(note-publish) */
+};
+
+static inline void note_queue_init(struct note_queue *queue)
+{
+    atomic_init(&queue->top, NULL);
+}
+
+/* True when the queue was empty: the caller then sees to the wake. */
+static inline bool note_put(struct note_queue *queue, struct note *note)
+{
+    /* ORDER(note-publish): relaxed.  Only a first guess for the CAS below. */
+    struct note *top = atomic_load_explicit(&queue->top, memory_order_relaxed);
+    do {
+        note->next = top;
+        /* ORDER(note-publish): seq_cst.  Publishes the note to note_take().
+         * Also one half of the sleep protocol: the load of the sleeping mask
+         * that follows must not overtake it (see worker_post, idle_sleep). */
+    } while (!atomic_compare_exchange_weak_explicit(&queue->top, &top, note,
+                                                    memory_order_seq_cst,
+                                                    memory_order_relaxed));
+    return top == NULL;
+}
+
+static inline bool note_queue_is_empty(struct note_queue *queue)
+{
+    /* ORDER(note-publish): seq_cst.  The other half of the sleep protocol:
+     * after the sleeping bit was set, a note put before it was seen is found. */
+    return atomic_load_explicit(&queue->top, memory_order_seq_cst) == NULL;
+}
+
+/* Everything that is there, oldest first. */
+static inline struct note *note_take(struct note_queue *queue)
+{
+    /* ORDER(note-publish): relaxed.  An empty queue is the common case; what
+     * is missed now is found in the next turn. */
+    if (atomic_load_explicit(&queue->top, memory_order_relaxed) == NULL) {
+        return NULL;
+    }
+    /* ORDER(note-publish): acquire.  Pairs with the CAS in note_put(). */
+    struct note *newest =
+        atomic_exchange_explicit(&queue->top, NULL, memory_order_acquire);
+    struct note *oldest = NULL;
+    while (newest != NULL) {
+        struct note *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats.c -- the counters of all workers, added up.
+ */
+#include "src/runtime.h"
+
+static uint64_t read_counter(_Atomic uint64_t *counter)
+{
+    /* ORDER(stats): relaxed.  A snapshot; exact when the writers have ended.
+     * Pairs with worker_count(). */
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void fold(_Atomic uint64_t *into, _Atomic uint64_t *from)
+{
+    /* ORDER(stats): relaxed.  The writer of `from` has been joined. */
+    atomic_fetch_add_explicit(into, read_counter(from), memory_order_relaxed);
+}
+
+void stats_fold(struct runtime *runtime, struct worker_stats *from)
+{
+    struct worker_stats *into = &runtime->foreign;
+    fold(&into->spawned, &from->spawned);
+    fold(&into->completed, &from->completed);
+    fold(&into->cancelled, &from->cancelled);
+    fold(&into->panicked, &from->panicked);
+    fold(&into->stolen, &from->stolen);
+    fold(&into->wakes_sent, &from->wakes_sent);
+    fold(&into->sleeps, &from->sleeps);
+    fold(&into->ops_submitted, &from->ops_submitted);
+    fold(&into->ops_completed, &from->ops_completed);
+}
+
+static void add(struct ambit_runtime_stats *sum, struct worker_stats *from)
+{
+    sum->spawned += read_counter(&from->spawned);
+    sum->completed += read_counter(&from->completed);
+    sum->cancelled += read_counter(&from->cancelled);
+    sum->panicked += read_counter(&from->panicked);
+    sum->stolen += read_counter(&from->stolen);
+    sum->wakes_sent += read_counter(&from->wakes_sent);
+    sum->sleeps += read_counter(&from->sleeps);
+    sum->ops_submitted += read_counter(&from->ops_submitted);
+    sum->ops_completed += read_counter(&from->ops_completed);
+}
+
+void ambit_runtime_stats(ambit_runtime *public,
+                         struct ambit_runtime_stats *ret_stats)
+{
+    struct runtime *runtime = runtime_of(public);
+    struct ambit_runtime_stats sum = {
+        .workers = runtime->worker_count,
+        .driver = "uring",
+        .driver_flags = runtime->probe.names,
+        .late_replies = read_counter(&runtime->late_replies),
+        .dropped_messages = read_counter(&runtime->dropped_messages),
+    };
+    add(&sum, &runtime->foreign);
+    for (unsigned i = 0; i < runtime->inited; i++) {
+        add(&sum, &runtime->workers[i]->stats);
+        sum.stacks_lent += (uint32_t)runtime->workers[i]->stacks.lent;
+    }
+    *ret_stats = sum;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.c -- defaults, and bounds with a sentence for each.
+ *
+ *   RT-CONFIG-1  An option out of its bounds is refused with a line that names
+ *                it, before anything is started.
+ */
+#include "src/runtime.h"
+
+#include <sched.h>
+
+/* As many workers as cpus this process may use. */
+static unsigned cpus_allowed(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) < 0) {
+        return 1;
+    }
+    unsigned count = (unsigned)CPU_COUNT(&set);
+    return count > WORKERS_MAX ? WORKERS_MAX : count;
+}
+
+static int refuse(const struct ambit_runtime_options *options,
+                  const char *name, const char *bounds)
+{
+    struct runtime log = {.options = *options};
+    RULE(RT_CONFIG_1);
+    log_line(&log, AMBIT_LOG_ERROR, "option .%s must be %s", name, bounds);
+    return -EINVAL;
+}
+
+static void fill(struct ambit_runtime_options *o)
+{
+    const struct ambit_runtime_options d = {
+        .workers = cpus_allowed(),
+        .stack_size = 64 << 10,
+        .stacks_max = 1000000,
+        .ops_max = 65536,
+        .ring_entries = 256,
+        .blocking_threads_max = 16,
+        .blocking_queue_max = 65536,
+        .blocking_idle = {5000000000},
+        .spin = {20000},
+    };
+    o->workers = o->workers ? o->workers : d.workers;
+    o->stack_size = o->stack_size ? o->stack_size : d.stack_size;
+    o->stacks_max = o->stacks_max ? o->stacks_max : d.stacks_max;
+    o->ops_max = o->ops_max ? o->ops_max : d.ops_max;
+    o->ring_entries = o->ring_entries ? o->ring_entries : d.ring_entries;
+    o->blocking_threads_max = o->blocking_threads_max
+                                  ? o->blocking_threads_max
+                                  : d.blocking_threads_max;
+    o->blocking_queue_max =
+        o->blocking_queue_max ? o->blocking_queue_max : d.blocking_queue_max;
+    o->blocking_idle = o->blocking_idle.ns ? o->blocking_idle : d.blocking_idle;
+    o->spin = o->spin.ns ? o->spin : d.spin;
+}
+
+static int check(const struct ambit_runtime_options *o)
+{
+    if (o->workers > WORKERS_MAX) {
+        return refuse(o, "workers", "1 to 64");
+    }
+    if ((o->stack_size & (o->stack_size - 1)) != 0 ||
+        o->stack_size < 16 << 10 || o->stack_size > 64 << 20) {
+        return refuse(o, "stack_size", "a power of two, 16 KiB to 64 MiB");
+    }
+    if (o->ring_entries < 8 || o->ring_entries > 32768) {
+        return refuse(o, "ring_entries", "8 to 32768");
+    }
+    if (o->blocking_threads_max > 4096) {
+        return refuse(o, "blocking_threads_max", "1 to 4096");
+    }
+    if (o->blocking_idle.ns < 0) {
+        return refuse(o, "blocking_idle", "not negative");
+    }
+    return 0;
+}
+
+int options_fill(struct ambit_runtime_options *ret_options,
+                 const struct ambit_runtime_options *given)
+{
+    memset(ret_options, 0, sizeof *ret_options);
+    if (given != NULL) {
+        /* A caller built against an older header knows fewer options. */
+        size_t known = given->size_ < sizeof *given ? given->size_
+                                                    : sizeof *given;
+        memcpy(ret_options, given, known);
+    }
+    ret_options->size_ = sizeof *ret_options;
+    fill(ret_options);
+    return check(ret_options);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * park.c -- suspend, and be called off.
+ *
+ * Owner: the task's worker.  No atomics but the owner's cancel word.
+ */
+#include "src/park.h"
+
+#include "src/task.h"
+#include "src/worker.h"
+
+/* What a suspending call has to answer instead of waiting; 0: nothing. */
+static int park_refusal(struct task *task)
+{
+    if (task->masked > 0) {
+        RULE(REG_FIN_5);
+        return task->mask_spent ? -ETIMEDOUT : 0;
+    }
+    /* ORDER(cancel): acquire.  Pairs with the release in region_cancel(): who
+     * sees the flag also sees the reason. */
+    if (atomic_load_explicit(&task->scope->cancelled, memory_order_acquire)) {
+        RULE(CAN_1);
+        return -ECANCELED;
+    }
+    return 0;
+}
+
+int park_check(struct task *task)
+{
+    if (UNLIKELY(task->worker == NULL)) {
+        return -EPERM;
+    }
+    CHECK(task->worker == worker_self);
+    return park_refusal(task);
+}
+
+/* From now on a cancel of the owner finds the task. */
+static void park_list(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_push_back(&task->owner->tasks, &task->sibling);
+    spin_unlock(&task->owner->lock);
+    task->listed = true;
+}
+
+void park_abort(struct task *task)
+{
+    if (!task->parked || task->abort == NULL || task->aborted) {
+        return;
+    }
+    int refusal = park_refusal(task);
+    if (refusal == 0) {
+        return;
+    }
+    task->aborted = true;
+    RULE(TASK_PARK_2);
+    if (task->abort(task, task->abort_arg) == PARK_ABORTED) {
+        task_wake(task, refusal);
+    }
+}
+
+int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
+             void *arg)
+{
+    ASSERT(task->worker != NULL);
+    ASSERT(!task->parked);
+    if (!task->listed) {
+        park_list(task);
+    }
+    task->kind = (uint8_t)kind;
+    task->abort = abort;
+    task->abort_arg = arg;
+    task->aborted = false;
+    /* Registered, listed, and only now looked at: a cancel between the check
+     * of the primitive and here is not missed. */
+    int refusal = abort != NULL ? park_refusal(task) : 0;
+    if (refusal != 0) {
+        task->aborted = true;
+        if (abort(task, arg) == PARK_ABORTED) {
+            task->kind = PARK_NONE;
+            return refusal;
+        }
+    }
+    task->parked = true;
+    RULE(TASK_PARK_1);
+    worker_switch_out(task->worker, task);
+    ASSERT(!task->parked);
+    task->kind = PARK_NONE;
+    return task->wake_value;
+}
+
+const char *park_kind_name(enum park_kind kind)
+{
+    static const char *const names[PARK_KINDS] = {
+        [PARK_NONE] = "running",
+        [PARK_YIELD] = "its turn",
+        [PARK_SLEEP] = "a timer",
+        [PARK_JOIN] = "a task",
+        [PARK_CLOSE] = "the children of a region",
+        [PARK_OP] = "the kernel",
+        [PARK_BLOCKING] = "the blocking pool",
+        [PARK_RESERVE] = "room in a mailbox",
+        [PARK_REPLY] = "a reply",
+        [PARK_START] = "the init of an actor",
+        [PARK_CHILD] = "a child to end",
+        [PARK_SHUT] = "the last use of a file",
+    };
+    ASSERT((unsigned)kind < PARK_KINDS);
+    return names[kind];
+}

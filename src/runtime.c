@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runtime.c -- the state object, and a run from its first thread to its last.
+ *
+ *   created --runtime_execute()--> starting --all rings made--> running
+ *      ^                               |                           |
+ *      |                               | a worker could not start  | root ended
+ *      +---- all threads joined -------+---------------------------+
+ *
+ *   RT-RUN-1  A run returns only when every thread it started has ended.
+ */
+#include "src/runtime.h"
+
+#include "src/overflow.h"
+#include "src/task.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void stack_describe(struct stack *stack, char *buf, size_t len)
+{
+    const char *name = stack->task != NULL ? stack->task->name : "none";
+    size_t n = strnlen(name, len - 1);
+    memcpy(buf, name, n);
+    buf[n] = '\0';
+}
+
+/* Signals that tell of a fault in this very thread stay open. */
+static void block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
+    sigdelset(&all, SIGABRT);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+static int worker_begin(struct worker *worker)
+{
+    struct runtime *runtime = worker->runtime;
+    int rc = overflow_thread_init(&worker->stacks, stack_describe);
+    if (rc < 0) {
+        return rc;
+    }
+    return driver_create(worker, runtime->options.ring_entries,
+                         runtime->probe.flags, runtime->options.ops_max,
+                         &worker->driver);
+}
+
+/* True when all workers have begun and the run may go on. */
+static bool worker_meet(struct worker *worker, int rc)
+{
+    struct runtime *runtime = worker->runtime;
+    pthread_mutex_lock(&runtime->lock);
+    if (rc < 0 && runtime->start_error == 0) {
+        runtime->start_error = rc;
+    }
+    runtime->started++;
+    pthread_cond_broadcast(&runtime->changed);
+    while (!runtime->going && runtime->start_error == 0) {
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    }
+    bool go = runtime->start_error == 0;
+    pthread_mutex_unlock(&runtime->lock);
+    return go;
+}
+
+/* Nobody closes a ring that another worker might still wake. */
+static void worker_part(struct worker *worker)
+{
+    struct runtime *runtime = worker->runtime;
+    pthread_mutex_lock(&runtime->lock);
+    runtime->parted++;
+    pthread_cond_broadcast(&runtime->changed);
+    while (runtime->parted < runtime->threads) {
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    }
+    pthread_mutex_unlock(&runtime->lock);
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *worker = arg;
+    worker_self = worker;
+    block_signals();
+    fiber_init_thread(&worker->loop);
+    if (worker_meet(worker, worker_begin(worker))) {
+        worker_loop(worker);
+    }
+    worker_part(worker);
+    driver_destroy(worker->driver);
+    worker->driver = NULL;
+    overflow_thread_fini();
+    fiber_fini_thread(&worker->loop);
+    return NULL;
+}
+
+static int start_thread(struct worker *worker)
+{
+    char name[16];
+    int rc = -pthread_create(&worker->thread, NULL, worker_main, worker);
+    if (rc == 0) {
+        snprintf(name, sizeof name, "ambit-w%u", worker->index);
+        pthread_setname_np(worker->thread, name);
+    }
+    return rc;
+}
+
+/* Starts all threads and lets them go, or, when one fails, sends them home. */
+static int start_all(struct runtime *runtime)
+{
+    int rc = 0;
+    pthread_mutex_lock(&runtime->lock);
+    while (runtime->threads < runtime->worker_count && rc == 0) {
+        rc = start_thread(runtime->workers[runtime->threads]);
+        runtime->threads += rc == 0;
+    }
+    if (rc < 0) {
+        runtime->start_error = rc;
+    }
+    while (runtime->started < runtime->threads) {
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    }
+    runtime->going = true;
+    rc = runtime->start_error;
+    pthread_cond_broadcast(&runtime->changed);
+    pthread_mutex_unlock(&runtime->lock);
+    return rc;
+}
+
+static void join_all(struct runtime *runtime)
+{
+    for (unsigned i = 0; i < runtime->threads; i++) {
+        pthread_join(runtime->workers[i]->thread, NULL);
+    }
+    RULE(RT_RUN_1);
+}
+
+static int make_pool(struct runtime *runtime)
+{
+    struct blocking_options options = {
+        .threads_max = runtime->options.blocking_threads_max,
+        .queue_max = runtime->options.blocking_queue_max,
+        .idle_ms = (unsigned)(runtime->options.blocking_idle.ns / 1000000),
+        .thread_prefix = "ambit-b",
+    };
+    return blocking_pool_create(&runtime->pool, &options);
+}
+
+static int run_prepare(struct runtime *runtime)
+{
+    /* ORDER(stop): relaxed.  No other thread is there yet. */
+    atomic_store_explicit(&runtime->stopping, false, memory_order_relaxed);
+    runtime->threads = 0;
+    runtime->started = 0;
+    runtime->parted = 0;
+    runtime->start_error = 0;
+    runtime->going = false;
+    int rc = make_pool(runtime);
+    for (unsigned i = 0; rc == 0 && i < runtime->worker_count; i++) {
+        rc = worker_init(runtime->workers[i], runtime, i);
+        runtime->inited += rc == 0;
+    }
+    return rc;
+}
+
+static void run_clean(struct runtime *runtime)
+{
+    blocking_pool_destroy(runtime->pool);
+    runtime->pool = NULL;
+    while (runtime->inited > 0) {
+        struct worker *worker = runtime->workers[--runtime->inited];
+        stats_fold(runtime, &worker->stats);
+        worker_fini(worker);
+    }
+}
+
+int runtime_execute(struct runtime *runtime, struct task *root)
+{
+    int rc = overflow_install();
+    if (rc < 0) {
+        return rc;
+    }
+    rc = run_prepare(runtime);
+    if (rc == 0) {
+        rc = start_all(runtime);
+        if (rc == 0) {
+            task_start(root, true);
+        }
+        join_all(runtime);
+    }
+    if (rc < 0) {
+        log_line(runtime, AMBIT_LOG_ERROR, "the workers could not start: %s",
+                 ambit_strerror(rc));
+    }
+    run_clean(runtime);
+    overflow_uninstall();
+    return rc;
+}
+
+void runtime_finish(struct runtime *runtime)
+{
+    /* ORDER(stop): seq_cst.  Pairs with the loads in worker_is_stopping() and,
+     * through the sleeping mask below, with a worker about to sleep. */
+    atomic_store_explicit(&runtime->stopping, true, memory_order_seq_cst);
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        idle_wake(runtime->workers[i]);
+    }
+}
+
+struct worker *runtime_pick_worker(struct runtime *runtime)
+{
+    /* ORDER(turn): relaxed.  Only spreads the load; pairs with itself. */
+    uint32_t n = atomic_fetch_add_explicit(&runtime->next_worker, 1,
+                                           memory_order_relaxed);
+    /* ORDER(turn): see above; the workers array does not change in a run. */
+    return runtime->workers[n % runtime->worker_count];
+}
+
+static int make_workers(struct runtime *runtime)
+{
+    for (unsigned i = 0; i < runtime->options.workers; i++) {
+        runtime->workers[i] =
+            aligned_alloc(CACHE_LINE, sizeof *runtime->workers[i]);
+        if (runtime->workers[i] == NULL) {
+            return -ENOMEM;
+        }
+        runtime->worker_count++;
+    }
+    return 0;
+}
+
+void ambit_runtime_destroy(ambit_runtime *public)
+{
+    struct runtime *runtime = runtime_of(public);
+    if (runtime == NULL) {
+        return;
+    }
+    REQUIRE(!runtime->running, "ambit_runtime_destroy during a run");
+    while (runtime->worker_count > 0) {
+        free(runtime->workers[--runtime->worker_count]);
+    }
+    if (runtime->depot != NULL) {
+        slab_depot_destroy(runtime->depot);
+    }
+    pthread_cond_destroy(&runtime->changed);
+    pthread_mutex_destroy(&runtime->lock);
+    free(runtime);
+}
+
+static int runtime_make(struct runtime *runtime)
+{
+    int rc = driver_probe(runtime->options.ring_entries, &runtime->probe);
+    if (rc < 0) {
+        log_line(runtime, AMBIT_LOG_ERROR, "%s", runtime->probe.refusal);
+        return rc;
+    }
+    runtime->depot = slab_depot_create();
+    if (runtime->depot == NULL) {
+        return -ENOMEM;
+    }
+    return make_workers(runtime);
+}
+
+int ambit_runtime_create(ambit_runtime **ret_runtime,
+                         const struct ambit_runtime_options *options)
+{
+    struct runtime *runtime = aligned_alloc(CACHE_LINE, sizeof *runtime);
+    if (runtime == NULL) {
+        return -ENOMEM;
+    }
+    memset(runtime, 0, sizeof *runtime);
+    pthread_mutex_init(&runtime->lock, NULL);
+    pthread_cond_init(&runtime->changed, NULL);
+    int rc = options_fill(&runtime->options, options);
+    if (rc == 0) {
+        rc = runtime_make(runtime);
+    }
+    if (rc < 0) {
+        ambit_runtime_destroy(runtime_public(runtime));
+        return rc;
+    }
+    *ret_runtime = runtime_public(runtime);
+    return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runtime.h -- the state object: workers, pool, memory, and their beginning
+ * and end.
+ */
+#ifndef AMBIT_SRC_RUNTIME_H
+#define AMBIT_SRC_RUNTIME_H
+
+#include "src/blocking.h"
+#include "src/driver/driver.h"
+#include "src/worker.h"
+
+#include <ambit/runtime.h>
+
+struct runtime {
+    /* once */
+    struct ambit_runtime_options options; /* with the defaults filled in */
+    struct driver_probe probe;
+    struct slab_depot *depot;
+    struct worker *workers[WORKERS_MAX];
+    unsigned worker_count;
+
+    /* a run */
+    struct blocking_pool *pool;
+    unsigned inited;           /* workers */
+    pthread_mutex_t lock;      /* guards what follows */
+    pthread_cond_t changed;
+    unsigned threads;          /* running */
+    unsigned started;
+    unsigned parted;
+    int start_error;
+    bool going;
+    bool running;
+
+    /* any thread */
+    _Alignas(CACHE_LINE) _Atomic uint64_t sleeping; /* ORDER(sleep), a bit each */
+    _Atomic uint32_t searching;                     /* ORDER(search) */
+    _Atomic bool stopping;                          /* ORDER(stop) */
+    _Atomic uint32_t next_worker;                   /* for foreign threads */
+    _Atomic uint64_t late_replies;                  /* ORDER(stats) */
+    _Atomic uint64_t dropped_messages;              /* ORDER(stats) */
+    struct worker_stats foreign; /* counts of threads that are no workers */
+    _Atomic(struct note *) stop_note; /* of the run's root; ORDER(stop-note) */
+};
+
+static inline struct runtime *runtime_of(ambit_runtime *runtime)
+{
+    return (struct runtime *)(void *)runtime;
+}
+
+static inline ambit_runtime *runtime_public(struct runtime *runtime)
+{
+    return (ambit_runtime *)(void *)runtime;
+}
+
+static inline struct worker_stats *runtime_stats_of(struct runtime *runtime)
+{
+    struct worker *self = worker_self;
+    return self != NULL && self->runtime == runtime ? &self->stats
+                                                    : &runtime->foreign;
+}
+
+/* This thread's slab cache when it is a worker of the runtime, else NULL. */
+static inline struct slab_cache *runtime_cache(struct runtime *runtime)
+{
+    struct worker *self = worker_self;
+    return self != NULL && self->runtime == runtime ? &self->slab : NULL;
+}
+
+static inline void *runtime_alloc(struct runtime *runtime,
+                                  enum slab_class class_)
+{
+    return slab_alloc(runtime->depot, runtime_cache(runtime), class_);
+}
+
+static inline void runtime_free(struct runtime *runtime,
+                                enum slab_class class_, void *object)
+{
+    slab_free(runtime->depot, runtime_cache(runtime), class_, object);
+}
+
+/* Starts the workers, runs `root` to its end, stops the workers.  The root is
+ * an embedded task whose owner calls runtime_finish() when it ends. */
+int runtime_execute(struct runtime *runtime, struct task *root);
+/* The root has ended: the workers may go home.  Any thread. */
+void runtime_finish(struct runtime *runtime);
+
+/* Next worker for work from outside, in turn. */
+struct worker *runtime_pick_worker(struct runtime *runtime);
+
+/* options.c: a copy with the defaults filled in.  0 or -EINVAL. */
+int options_fill(struct ambit_runtime_options *ret_options,
+                 const struct ambit_runtime_options *given);
+
+/* observe/stats.c: keeps the counts of a worker that goes. */
+void stats_fold(struct runtime *runtime, struct worker_stats *from);
+
+/* log.c */
+void log_line(struct runtime *runtime, enum ambit_log_level level,
+              const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* clock.c */
+int64_t clock_now_ns(void);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sleep.c -- checkpoint, yield, sleep.
+ *
+ *   TIME-SLEEP-1  A sleep never ends early, but by a cancel.
+ */
+#include "src/runtime.h"
+#include "src/task.h"
+
+int ambit_checkpoint(ambit_cx *cx)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    if (rc == -EPERM) {
+        /* ORDER(cancel): acquire.  Pairs with the release in mark(): a task on
+         * a pool thread cannot suspend, but it can ask. */
+        return atomic_load_explicit(&task->scope->cancelled,
+                                    memory_order_acquire)
+                   ? -ECANCELED
+                   : 0;
+    }
+    return rc;
+}
+
+int ambit_yield(ambit_cx *cx)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    if (rc < 0) {
+        return rc;
+    }
+    worker_ready(task->worker, task);
+    park(task, PARK_YIELD, NULL, NULL);
+    return 0;
+}
+
+struct sleep {
+    struct timer timer;
+    struct task *task;
+};
+
+static void sleep_over(struct timer *timer)
+{
+    RULE(TIME_SLEEP_1);
+    task_wake(CONTAINER_OF(timer, struct sleep, timer)->task, 0);
+}
+
+static enum park_answer sleep_abort(struct task *task, void *arg)
+{
+    struct sleep *sleep = arg;
+    (void)task;
+    return worker_timer_disarm(&sleep->timer) ? PARK_ABORTED : PARK_BUSY;
+}
+
+static int sleep_ns(struct task *task, int64_t when_ns)
+{
+    struct sleep sleep = {.task = task};
+    timer_init(&sleep.timer, sleep_over);
+    worker_timer_arm(&sleep.timer, when_ns);
+    return (int)park(task, PARK_SLEEP, sleep_abort, &sleep);
+}
+
+int ambit_sleep_until(ambit_cx *cx, ambit_time when)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    if (rc < 0 || when.ns <= clock_now_ns()) {
+        return rc;
+    }
+    return sleep_ns(task, when.ns);
+}
+
+int ambit_sleep(ambit_cx *cx, ambit_duration d)
+{
+    return d.ns <= 0 ? park_check(task_of(cx))
+                     : ambit_sleep_until(cx, ambit_after(d));
+}
+
+const char *ambit_cx_name(ambit_cx *cx)
+{
+    return task_of(cx)->name;
+}
+
+ambit_runtime *ambit_cx_runtime(ambit_cx *cx)
+{
+    return runtime_public(task_of(cx)->runtime);
+}
+
+unsigned ambit_cx_worker(ambit_cx *cx)
+{
+    struct task *task = task_of(cx);
+    return task->worker != NULL ? task->worker->index : UINT32_MAX;
+}

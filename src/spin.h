@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * spin.h -- a lock for a few instructions.
+ *
+ * No user code, no system call and no second lock of the same kind runs under
+ * it, except along the order given in docs/MAP.md.  After a short spin the
+ * waiter gives its core away, so a preempted holder can go on.
+ */
+#ifndef AMBIT_SRC_SPIN_H
+#define AMBIT_SRC_SPIN_H
+
+#include "src/base.h"
+
+#include <sched.h>
+
+struct spin {
+    _Atomic uint32_t held; /* any thread: ORDER(spin) */
+};
+
+static inline void spin_init(struct spin *spin)
+{
+    atomic_init(&spin->held, 0);
+}
+
+static inline void spin_lock(struct spin *spin)
+{
+    unsigned tries = 0;
+    /* ORDER(spin): acquire.  Pairs with the release in spin_unlock(). */
+    while (atomic_exchange_explicit(&spin->held, 1, memory_order_acquire)) {
+        if (++tries < 100) {
+            cpu_relax();
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+static inline void spin_unlock(struct spin *spin)
+{
+    /* ORDER(spin): release.  What was done under the lock is seen by the
+     * exchange of the next holder. */
+    atomic_store_explicit(&spin->held, 0, memory_order_release);
+}
+
+#endif

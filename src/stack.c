@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stack.c -- slots with a guard below, and a header in the page one runs on.
+ *
+ * A chunk is one mapping of equal slots.  A slot, from low to high:
+ *
+ *     +--------+--------------------------------+--------------+--------+
+ *     | guard  |  <---------- the fiber's stack | struct stack | colour |
+ *     +--------+--------------------------------+--------------+--------+
+ *
+ * The header lies in the page that the fiber's first frames lie in, so a stack
+ * that is lent costs one warm page and not two.  The colour moves the header,
+ * and all frames with it, by a few cache lines from slot to slot: else the
+ * busiest lines of all stacks would compete for the same sets of the cache.
+ *
+ * A guard made with MADV_GUARD_INSTALL lives in the page tables, takes no
+ * mapping and stays when the pages around it are dropped.  Kernels before 6.13
+ * do not have it, and locked memory refuses it; mprotect() then costs two
+ * mappings for each stack, of which a process has a limited number.
+ *
+ * Free stacks are lent last in, first out, because their pages and cache lines
+ * are warm.  Only hot_max of them keep their memory.
+ *
+ *   Order of use: hot, then bare, then unmade.  So made never exceeds lent_max,
+ *   and at most one chunk has unmade slots: the last of arena.open.
+ *
+ * Owner: one thread.  No atomics.
+ */
+#include "src/stack.h"
+
+#include "src/tools.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define STACK_SIZE_MIN ((size_t)16 << 10)
+#define STACK_SIZE_MAX ((size_t)1 << 30)
+#define GUARD_SIZE_SMALL ((size_t)4 << 10)
+#define GUARD_SIZE ((size_t)16 << 10)
+#define GUARD_SIZE_FROM ((size_t)64 << 10)
+#define CHUNK_SIZE_MAX ((size_t)64 << 20)
+#define COLOURS 16
+#define COLOUR_STEP 128
+#define HEADER_SIZE 128
+#define MAPS_DEFAULT 65530 /* vm.max_map_count, where /proc is missing */
+
+#ifdef AMBIT_CHECKED
+#define CHUNK_SLOTS_MAX 4
+#define HOT_MAX 4
+#else
+#define CHUNK_SLOTS_MAX 256
+#define HOT_MAX 256
+#endif
+
+_Static_assert(sizeof(struct stack) <= HEADER_SIZE, "the header fits");
+_Static_assert(HEADER_SIZE % CACHE_LINE == 0, "the header keeps its lines");
+_Static_assert(COLOURS *COLOUR_STEP <= 2048, "half a page is left for frames");
+
+struct stack_chunk {
+    struct stack_chunk *next;      /* arena.chunks */
+    struct stack_chunk *next_open; /* arena.open */
+    char *low;
+    size_t stack_size;
+    unsigned slots;
+    unsigned made; /* slots [0, made) have their guard */
+    unsigned bare_len;
+    uint16_t bare[CHUNK_SLOTS_MAX]; /* made, but without memory */
+};
+
+static struct stack *stack_make(struct stack_arena *arena,
+                                void (*entry)(void *));
+static void stack_drop(struct stack_arena *arena, struct stack *stack);
+static bool guards_are_free(void);
+
+static bool is_power_of_two(size_t n)
+{
+    return n != 0 && (n & (n - 1)) == 0;
+}
+
+static size_t page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+int stack_arena_init(struct stack_arena *arena, size_t stack_size,
+                     size_t stacks_max)
+{
+    if (!is_power_of_two(stack_size) || stack_size < STACK_SIZE_MIN ||
+        stack_size > STACK_SIZE_MAX || stacks_max == 0) {
+        return -EINVAL;
+    }
+    size_t guard = stack_size < GUARD_SIZE_FROM ? GUARD_SIZE_SMALL : GUARD_SIZE;
+    if (guard < page_size()) {
+        guard = page_size();
+    }
+    if (guard > stack_size / 2) {
+        return -EINVAL; /* a machine of large pages */
+    }
+    *arena = (struct stack_arena){
+        .stack_size = stack_size,
+        .guard_size = guard,
+        .lent_max = stacks_max,
+        .hot_max = HOT_MAX,
+        .guard_by_madvise = guards_are_free(),
+    };
+    stack_arena_share(arena, 1);
+    return 0;
+}
+
+void stack_arena_fini(struct stack_arena *arena)
+{
+    if (arena == NULL) {
+        return;
+    }
+    ASSERT(arena->lent == 0);
+    for (struct stack *s = arena->free; s != NULL; s = s->next_free) {
+        fiber_fini(&s->fiber);
+    }
+    while (arena->chunks != NULL) {
+        struct stack_chunk *chunk = arena->chunks;
+        arena->chunks = chunk->next;
+        munmap(chunk->low, chunk->slots * chunk->stack_size);
+        free(chunk);
+    }
+    *arena = (struct stack_arena){0};
+}
+
+static size_t maps_max(void)
+{
+    unsigned long maps = MAPS_DEFAULT;
+    FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+    if (file != NULL) {
+        if (fscanf(file, "%lu", &maps) != 1) {
+            maps = MAPS_DEFAULT;
+        }
+        fclose(file);
+    }
+    return maps;
+}
+
+void stack_arena_share(struct stack_arena *arena, size_t arenas)
+{
+    ASSERT(arenas > 0);
+    arena->arenas = arenas;
+    if (arena->guard_by_madvise) {
+        return;
+    }
+    size_t stacks = maps_max() / 100 * 45 / arenas;
+    if (arena->lent_max > stacks) {
+        arena->lent_max = stacks > 0 ? stacks : 1;
+    }
+}
+
+struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *))
+{
+    if (arena->lent >= arena->lent_max) {
+        return NULL;
+    }
+    struct stack *stack = arena->free;
+    if (LIKELY(stack != NULL)) {
+        arena->free = stack->next_free;
+        arena->free_len--;
+    } else {
+        stack = stack_make(arena, entry);
+        if (stack == NULL) {
+            return NULL;
+        }
+    }
+    arena->lent++;
+    return stack;
+}
+
+void stack_return(struct stack_arena *arena, struct stack *stack)
+{
+    ASSERT(arena->lent > 0);
+    arena->lent--;
+    if (UNLIKELY(arena->free_len >= arena->hot_max)) {
+        stack_drop(arena, stack);
+        return;
+    }
+    stack->task = NULL;
+    stack->next_free = arena->free;
+    arena->free = stack;
+    arena->free_len++;
+}
+
+void stack_trim(struct stack_arena *arena, size_t hot_len)
+{
+    struct stack **link = &arena->free;
+    for (size_t i = 0; i < hot_len && *link != NULL; i++) {
+        link = &(*link)->next_free;
+    }
+    struct stack *stack = *link;
+    *link = NULL;
+    while (stack != NULL) {
+        struct stack *next = stack->next_free;
+        arena->free_len--;
+        stack_drop(arena, stack);
+        stack = next;
+    }
+}
+
+static struct stack *header_at(const struct stack_chunk *chunk, unsigned slot)
+{
+    char *end = chunk->low + (slot + (size_t)1) * chunk->stack_size;
+    size_t colour = (size_t)(slot % COLOURS) * COLOUR_STEP;
+    return (struct stack *)(void *)(end - colour - HEADER_SIZE);
+}
+
+static unsigned slot_of(const struct stack_chunk *chunk, const void *address)
+{
+    size_t offset = (size_t)((const char *)address - chunk->low);
+    return (unsigned)(offset / chunk->stack_size);
+}
+
+struct stack *stack_find(struct stack_arena *arena, const void *address,
+                         bool *ret_in_guard)
+{
+    uintptr_t at = (uintptr_t)address;
+    *ret_in_guard = false;
+    for (struct stack_chunk *c = arena->chunks; c != NULL; c = c->next) {
+        uintptr_t low = (uintptr_t)c->low;
+        if (at < low || at - low >= c->made * c->stack_size) {
+            continue;
+        }
+        *ret_in_guard = (at - low) % c->stack_size < arena->guard_size;
+        return header_at(c, slot_of(c, address));
+    }
+    return NULL;
+}
+
+/* mincore() reports the pages that are there; the lowest of them is as deep as
+ * the stack ever went.  Asked for a few pages at a time, from the low end. */
+size_t stack_touched(const struct stack_arena *arena, const struct stack *stack)
+{
+    unsigned char there[64];
+    const struct stack_chunk *chunk = stack->chunk;
+    char *low = chunk->low + slot_of(chunk, stack) * chunk->stack_size;
+    char *end = low + chunk->stack_size;
+    size_t page = page_size();
+    size_t step = sizeof there * page;
+    for (char *at = low + arena->guard_size; at < end; at += step) {
+        size_t len = (size_t)(end - at) < step ? (size_t)(end - at) : step;
+        if (mincore(at, len, there) != 0) {
+            return 0;
+        }
+        for (size_t i = 0; i < len / page; i++) {
+            if (there[i] & 1) {
+                return (size_t)(end - at) - i * page;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Asks the kernel with a page of its own. */
+static bool guards_are_free(void)
+{
+    size_t page = page_size();
+    void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (probe == MAP_FAILED) {
+        return false;
+    }
+    bool yes = madvise(probe, page, MADV_GUARD_INSTALL) == 0;
+    munmap(probe, page);
+    return yes;
+}
+
+static struct stack_chunk *chunk_add(struct stack_arena *arena)
+{
+    size_t slots = CHUNK_SIZE_MAX / arena->stack_size;
+    slots = slots < 1 ? 1 : slots;
+    slots = slots > CHUNK_SLOTS_MAX ? CHUNK_SLOTS_MAX : slots;
+    struct stack_chunk *chunk = calloc(1, sizeof *chunk);
+    if (chunk == NULL) {
+        return NULL;
+    }
+    size_t size = slots * arena->stack_size;
+    char *low = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (low == MAP_FAILED) {
+        free(chunk);
+        return NULL;
+    }
+    /* A huge page would make every slot resident at the first touch of one.
+     * A kernel that has none refuses the advice and needs none. */
+    madvise(low, size, MADV_NOHUGEPAGE);
+    chunk->low = low;
+    chunk->stack_size = arena->stack_size;
+    chunk->slots = (unsigned)slots;
+    chunk->next = arena->chunks;
+    chunk->next_open = arena->open;
+    arena->chunks = chunk;
+    arena->open = chunk;
+    return chunk;
+}
+
+static bool chunk_is_open(const struct stack_chunk *chunk)
+{
+    return chunk->bare_len > 0 || chunk->made < chunk->slots;
+}
+
+static bool guard_install(struct stack_arena *arena, char *low)
+{
+    if (arena->guard_by_madvise) {
+        if (madvise(low, arena->guard_size, MADV_GUARD_INSTALL) == 0) {
+            return true;
+        }
+        if (errno != EINVAL) {
+            return false;
+        }
+        /* The process has begun to lock its memory: from here on the other
+         * way, and its cap. */
+        arena->guard_by_madvise = false;
+        stack_arena_share(arena, arena->arenas);
+    }
+    return mprotect(low, arena->guard_size, PROT_NONE) == 0;
+}
+
+static struct stack *stack_make(struct stack_arena *arena,
+                                void (*entry)(void *))
+{
+    struct stack_chunk *chunk = arena->open;
+    if (chunk == NULL) {
+        chunk = chunk_add(arena);
+        if (chunk == NULL) {
+            return NULL;
+        }
+    }
+    ASSERT(chunk_is_open(chunk));
+    unsigned slot = chunk->made;
+    if (chunk->bare_len > 0) {
+        slot = chunk->bare[--chunk->bare_len];
+    } else {
+        if (!guard_install(arena, chunk->low + slot * chunk->stack_size)) {
+            return NULL;
+        }
+        chunk->made++;
+        arena->made++;
+    }
+    if (!chunk_is_open(chunk)) {
+        arena->open = chunk->next_open;
+    }
+    struct stack *stack = header_at(chunk, slot);
+    char *low = chunk->low + slot * chunk->stack_size + arena->guard_size;
+    *stack = (struct stack){.chunk = chunk};
+    fiber_init(&stack->fiber, low, (size_t)((char *)stack - low), entry, stack);
+    return stack;
+}
+
+static void stack_drop(struct stack_arena *arena, struct stack *stack)
+{
+    struct stack_chunk *chunk = stack->chunk;
+    unsigned slot = slot_of(chunk, stack);
+    ASSERT(header_at(chunk, slot) == stack);
+    ASSERT(chunk->bare_len < chunk->slots);
+    fiber_fini(&stack->fiber);
+    if (!chunk_is_open(chunk)) {
+        chunk->next_open = arena->open;
+        arena->open = chunk;
+    }
+    chunk->bare[chunk->bare_len++] = (uint16_t)slot;
+    /* Locked memory refuses; then it just stays. */
+    madvise(chunk->low + slot * chunk->stack_size + arena->guard_size,
+            chunk->stack_size - arena->guard_size, MADV_DONTNEED);
+}

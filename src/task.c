@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.c -- make, run, wake, end.
+ *
+ *   TASK-SPAWN-1  A task runs its own copy of the argument.
+ *   TASK-SPAWN-5  A task cancelled before its first run never runs.
+ *
+ * Owner: a record is its maker's until task_start(), its worker's while it
+ * runs, and the machine's to free once the owner has been told of its end.
+ */
+#include "src/task.h"
+
+#include "src/runtime.h"
+#include "src/worker.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+
+_Static_assert(sizeof(struct task) <= 512, "one slab class");
+
+static void wake_deliver(struct worker *worker, struct note *note)
+{
+    worker_ready(worker, CONTAINER_OF(note, struct task, wake_note));
+}
+
+static void start_deliver(struct worker *worker, struct note *note)
+{
+    struct task *task = CONTAINER_OF(note, struct task, wake_note);
+    task->wake_note.deliver = wake_deliver;
+    worker_fresh(worker, task, false);
+}
+
+/* The last use of a record. */
+static void task_let_go(struct task *task)
+{
+    if (!task->embedded) {
+        task_unmake(task);
+    } else if (task->gone != NULL) {
+        task->gone(task);
+    }
+}
+
+void task_free(struct task *task)
+{
+    /* ORDER(abort-post): acq_rel.  Nobody posts any more: posting needs the
+     * owner's list or an open scope.  A note still on its way frees the
+     * record instead; pairs with the exchange in abort_deliver(). */
+    uint8_t state = atomic_exchange_explicit(&task->abort_state, ABORT_DEAD,
+                                             memory_order_acq_rel);
+    if (state == ABORT_NONE) {
+        task_let_go(task);
+    }
+}
+
+static void abort_deliver(struct worker *worker, struct note *note)
+{
+    struct task *task = CONTAINER_OF(note, struct task, abort_note);
+    (void)worker;
+    /* ORDER(abort-post): acq_rel.  From here on a new request posts again;
+     * pairs with the exchanges in task_post_abort() and task_free(). */
+    uint8_t state = atomic_exchange_explicit(&task->abort_state, ABORT_NONE,
+                                             memory_order_acq_rel);
+    if (state == ABORT_DEAD) {
+        task_let_go(task);
+        return;
+    }
+    park_abort(task);
+}
+
+void task_owner_init(struct task_owner *owner,
+                     void (*task_exited)(struct task_owner *,
+                                         const struct task_exit *))
+{
+    atomic_init(&owner->cancelled, 0);
+    spin_init(&owner->lock);
+    list_init(&owner->tasks);
+    list_init(&owner->ended);
+    owner->task_exited = task_exited;
+}
+
+void task_init(struct task *task, struct runtime *runtime,
+               struct task_owner *owner, ambit_task_fn *fn, void *arg)
+{
+    /* The first word outlives the record: see slab.h. */
+    memset((char *)task + sizeof(uint64_t), 0,
+           offsetof(struct task, arg_room) - sizeof(uint64_t));
+    task->fn = fn;
+    task->arg = arg;
+    task->name = "task";
+    task->runtime = runtime;
+    task->owner = owner;
+    task->scope = owner;
+    task->embedded = true;
+    task->wake_note.deliver = wake_deliver;
+    task->abort_note.deliver = abort_deliver;
+    list_init(&task->sibling);
+    atomic_init(&task->abort_state, ABORT_NONE);
+}
+
+int task_make(struct runtime *runtime, struct task_owner *owner,
+              ambit_task_fn *fn, const void *arg, size_t arg_size,
+              struct task **ret_task)
+{
+    if (arg_size > TASK_ARG_MAX) {
+        return -E2BIG;
+    }
+    struct task *task = runtime_alloc(runtime, SLAB_HANDLE_512);
+    if (task == NULL) {
+        return -ENOMEM;
+    }
+    task_init(task, runtime, owner, fn, NULL);
+    task->embedded = false;
+    if (arg != NULL) {
+        task->arg = task->arg_room;
+        if (arg_size > TASK_ARG_INLINE) {
+            task->arg = malloc(arg_size);
+            if (task->arg == NULL) {
+                runtime_free(runtime, SLAB_HANDLE_512, task);
+                return -ENOMEM;
+            }
+        }
+        RULE(TASK_SPAWN_1);
+        memcpy(task->arg, arg, arg_size);
+    }
+    *ret_task = task;
+    return 0;
+}
+
+void task_unmake(struct task *task)
+{
+    if (task->arg != NULL && task->arg != task->arg_room) {
+        free(task->arg);
+    }
+    runtime_free(task->runtime, SLAB_HANDLE_512, task);
+}
+
+void task_start(struct task *task, bool alert)
+{
+    struct worker *self = worker_self;
+    if (LIKELY(self != NULL && self->runtime == task->runtime)) {
+        worker_fresh(self, task, alert);
+        return;
+    }
+    task->wake_note.deliver = start_deliver;
+    worker_post(runtime_pick_worker(task->runtime), &task->wake_note);
+}
+
+void task_wake(struct task *task, int64_t value)
+{
+    struct worker *worker = task->worker;
+    task->wake_value = value;
+    if (worker == worker_self) {
+        worker_ready(worker, task);
+        return;
+    }
+    worker_post(worker, &task->wake_note);
+}
+
+void task_post_abort(struct task *task)
+{
+    uint8_t none = ABORT_NONE;
+    /* ORDER(abort-post): acq_rel.  One request is enough until it has been
+     * delivered; pairs with the exchange in abort_deliver(). */
+    if (atomic_compare_exchange_strong_explicit(
+            &task->abort_state, &none, ABORT_POSTED, memory_order_acq_rel,
+            memory_order_relaxed)) {
+        worker_post(task->worker, &task->abort_note);
+    }
+}
+
+static void task_count_end(struct task *task)
+{
+    struct worker_stats *stats = runtime_stats_of(task->runtime);
+    switch ((enum task_end)task->end) {
+    case TASK_RETURNED:
+        worker_count(&stats->completed);
+        break;
+    case TASK_NEVER_RAN:
+        worker_count(&stats->cancelled);
+        break;
+    case TASK_PANICKED:
+        worker_count(&stats->panicked);
+        break;
+    }
+}
+
+/* The end of every task, on whatever thread it ran. */
+static void task_exit(struct task *task, enum task_end end, int result)
+{
+    struct task_owner *owner = task->owner;
+    task->end = (uint8_t)end;
+    task->result = result;
+    if (task->listed) {
+        spin_lock(&owner->lock);
+        list_remove(&task->sibling);
+        spin_unlock(&owner->lock);
+        task->listed = false;
+    }
+    task_count_end(task);
+    struct task_exit exit = {task->name, end, result};
+    /* Told last: after that the owner may be gone, and with a joiner so may
+     * the record. */
+    if (!task->joinable || !join_ended(task)) {
+        task_free(task);
+    }
+    owner->task_exited(owner, &exit);
+}
+
+/* True when the task is not to run at all. */
+static bool task_is_void(struct task *task)
+{
+    /* ORDER(cancel): acquire.  Pairs with the release in region_cancel(). */
+    return atomic_load_explicit(&task->owner->cancelled,
+                                memory_order_acquire) != 0;
+}
+
+static void task_never_run(struct task *task)
+{
+    RULE(TASK_SPAWN_5);
+    if (task->dispose != NULL) {
+        task->dispose(task->arg);
+    }
+    task_exit(task, TASK_NEVER_RAN, -ECANCELED);
+}
+
+void task_refuse(struct task *task, int result)
+{
+    if (task->dispose != NULL) {
+        task->dispose(task->arg);
+    }
+    task_exit(task, TASK_RETURNED, result);
+}
+
+void task_run(struct task *task)
+{
+    if (UNLIKELY(!task->embedded && task_is_void(task))) {
+        task_never_run(task);
+        return;
+    }
+    int result = task->fn(&task->cx, task->arg);
+    if (result == TASK_DORMANT) {
+        return; /* may be running elsewhere already: hands off */
+    }
+    task_exit(task, TASK_RETURNED, result);
+}
+
+void task_run_blocking(struct task *task)
+{
+    if (task_is_void(task)) {
+        task_never_run(task);
+        return;
+    }
+    jmp_buf out;
+    task->abort_arg = &out;
+    if (setjmp(out) != 0) {
+        task_exit(task, TASK_PANICKED, -EOWNERDEAD);
+        return;
+    }
+    task_exit(task, TASK_RETURNED, task->fn(&task->cx, task->arg));
+}
+
+_Noreturn void task_jump_out(struct task *task)
+{
+    longjmp(*(jmp_buf *)task->abort_arg, 1);
+}
+
+_Noreturn void task_exit_now(struct task *task, enum task_end end, int result)
+{
+    struct worker *worker = task->worker;
+    ASSERT(worker == worker_self);
+    task_exit(task, end, result);
+    worker_drop_stack(worker);
+}

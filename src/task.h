@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.h -- the record of a task, from spawn to exit.
+ *
+ *   made --task_start()--> queued --worker--> running <--> parked
+ *                            |                   |
+ *                            |                   +--task_exit()--> ended
+ *                            +-- owner cancelled: never runs ----> ended
+ *
+ * A record has no stack while it is queued.  An unstarted SEND task is any
+ * worker's; from its first instruction on, a task belongs to its worker.
+ *
+ * A dormant task (an idle actor) is one whose function returned TASK_DORMANT:
+ * it lies in no queue until task_start() is called for it again.
+ *
+ * Who may touch what: fields marked /worker/ only the task's worker, /once/
+ * are written before the task is first queued.
+ */
+#ifndef AMBIT_SRC_TASK_H
+#define AMBIT_SRC_TASK_H
+
+#include "src/blocking.h"
+#include "src/list.h"
+#include "src/note.h"
+#include "src/park.h"
+#include "src/spin.h"
+
+#include <ambit/task.h>
+
+struct stack;
+struct task;
+struct worker;
+struct runtime;
+
+enum task_end {
+    TASK_RETURNED,
+    TASK_NEVER_RAN,
+    TASK_PANICKED,
+};
+
+/* What is left of a task when it has ended. */
+struct task_exit {
+    const char *name;
+    enum task_end end;
+    int result;
+};
+
+enum abort_state {
+    ABORT_NONE,
+    ABORT_POSTED, /* the note is on its way to the worker */
+    ABORT_DEAD,   /* the task has ended meanwhile: delivery frees the record */
+};
+
+/* Who is told when a task ends, and who can cancel it.  Filled in by the rooms
+ * above; the machine knows no more of them than this. */
+struct task_owner {
+    _Atomic uint32_t cancelled; /* any thread: ORDER(cancel) */
+    struct spin lock;           /* guards tasks, and what the owner adds */
+    struct list_node tasks;     /* those that have suspended at least once */
+    struct list_node ended;     /* joinable ones that nobody joined yet */
+    /* The last the owner hears of a task, whose record may be gone already. */
+    void (*task_exited)(struct task_owner *owner, const struct task_exit *exit);
+};
+
+/* What a task function returns to go dormant; never seen by an owner. */
+#define TASK_DORMANT INT32_MAX
+
+#define TASK_ARG_INLINE 64
+#define TASK_ARG_MAX 4096
+
+struct task {
+    _Atomic uint64_t join_word; /* any thread: ORDER(join), see join.c */
+    struct ambit_cx cx;         /* what the user's functions get */
+
+    /* once */
+    ambit_task_fn *fn;
+    void *arg;
+    void (*dispose)(void *arg);
+    const char *name;
+    struct runtime *runtime;
+    struct task_owner *owner;
+    uint8_t tier;
+    bool joinable;
+    bool embedded; /* part of a larger record: never freed by the machine */
+
+    /* worker */
+    bool parked;
+    bool aborted;      /* abort_fn has been called for this park */
+    bool listed;       /* in owner.tasks */
+    bool mask_spent;   /* the clean-up time is over */
+    uint8_t end;       /* enum task_end */
+    uint8_t kind;      /* enum park_kind */
+    uint16_t masked;   /* depth; > 0: cancellation is not seen */
+    int result;
+    struct worker *worker;     /* NULL until it starts, and on a pool thread */
+    struct stack *stack;
+    struct task_owner *scope;  /* innermost open scope */
+    park_abort_fn *abort;
+    void *abort_arg;
+    void (*panicked)(struct task *task); /* instead of the usual end */
+    void *object;              /* whose task this is, to the room above */
+    struct list_node sibling;  /* owner.tasks or owner.ended; owner.lock */
+
+    /* any thread */
+    int64_t wake_value;        /* set by the one waker, read after the wake */
+    union {
+        struct note wake_note;   /* queues: ready, fresh, inject */
+        struct blocking_job job; /* a BLOCKING task waits in the pool's */
+    };
+    struct note abort_note;
+    _Atomic uint8_t abort_state; /* ORDER(abort-post), enum abort_state */
+    struct task *joiner;       /* see join.c */
+    /* An embedded record's last use is over; may free it. */
+    void (*gone)(struct task *task);
+
+    unsigned char arg_room[TASK_ARG_INLINE] __attribute__((aligned(16)));
+};
+
+static inline struct task *task_of(ambit_cx *cx)
+{
+    return CONTAINER_OF(cx, struct task, cx);
+}
+
+void task_owner_init(struct task_owner *owner,
+                     void (*task_exited)(struct task_owner *,
+                                         const struct task_exit *));
+
+/* A record with a copy of the argument; not yet queued.  0, -E2BIG, -ENOMEM. */
+int task_make(struct runtime *runtime, struct task_owner *owner,
+              ambit_task_fn *fn, const void *arg, size_t arg_size,
+              struct task **ret_task);
+/* The same for a record that is part of a larger one. */
+void task_init(struct task *task, struct runtime *runtime,
+               struct task_owner *owner, ambit_task_fn *fn, void *arg);
+/* Gives back a record that was never queued. */
+void task_unmake(struct task *task);
+/* Gives back the record of an ended task, as soon as no note is about it. */
+void task_free(struct task *task);
+
+/* Queues an unstarted or dormant task: on this worker, or on another one when
+ * the thread is no worker of the runtime.  `alert` wakes a sleeping worker to
+ * share the load.  FIBER tasks stay on this worker. */
+void task_start(struct task *task, bool alert);
+
+/* On the borrowed stack: runs the task until it ends or goes dormant. */
+void task_run(struct task *task);
+/* The same on a thread of the blocking pool. */
+void task_run_blocking(struct task *task);
+
+/* In the loop: ends a task that could not be given a stack. */
+void task_refuse(struct task *task, int result);
+
+/* On a pool thread: ends the running task as panicked. */
+_Noreturn void task_jump_out(struct task *task);
+
+/* Ends the running task from wherever it is; its stack is dropped. */
+_Noreturn void task_exit_now(struct task *task, enum task_end end, int result);
+
+/* Makes a parked task ready.  Any thread; exactly once for each park. */
+void task_wake(struct task *task, int64_t value);
+
+/* Asks the task's worker to call off its wait.  Owner's lock held, or by one
+ * who otherwise knows that the task has not ended.  Any thread. */
+void task_post_abort(struct task *task);
+
+/* join.c -- the hand-over of a result. */
+ambit_task join_handle(struct task *task);
+/* Takes the handle of a task back that could not be started. */
+void join_void(struct task *task);
+/* Called by the exiting task.  True: the record must be kept for a joiner. */
+bool join_ended(struct task *task);
+/* The region closes: true when the caller now owns the record. */
+bool join_reap(struct task *task);
+
+#endif

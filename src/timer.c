@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * timer.c -- a pairing heap: a tree in which no child is due before its parent.
+ *
+ * Two trees are melded by making the one that is due later the first child of
+ * the other.  Arming melds with a tree of one; taking the root out melds its
+ * children, first in pairs from left to right, then the pairs from right to
+ * left.  That order is what makes the amortised cost logarithmic.
+ *
+ *   root
+ *    |child
+ *    v
+ *    a <--> b <--> c        next and prev; prev of a is root
+ *    |
+ *    v
+ *    d <--> e               prev of d is a
+ *
+ * Most deadlines are met, so the common life is arm, disarm, with nothing
+ * below: two links written, two unlinked.
+ *
+ * While timer_fire() runs, a timer armed for a past time is filed under the
+ * present one.  Its arming order is higher than that of any timer armed
+ * before, so it sorts behind all that were due when the call began, and the
+ * first such timer at the root ends the call.
+ *
+ * Owner: one thread.  No atomics.
+ */
+#include "src/timer.h"
+
+#define NOT_FIRING INT64_MIN
+
+void timer_heap_init(struct timer_heap *heap)
+{
+    *heap = (struct timer_heap){.firing_ns = NOT_FIRING};
+}
+
+void timer_init(struct timer *timer, void (*fired)(struct timer *))
+{
+    ASSERT(fired != NULL);
+    *timer = (struct timer){.fired = fired};
+}
+
+static bool is_before(const struct timer *a, const struct timer *b)
+{
+    if (a->when_ns != b->when_ns) {
+        return a->when_ns < b->when_ns;
+    }
+    return a->order < b->order;
+}
+
+/* Melds two roots, either of which may be NULL.  A root's next and prev are
+ * not looked at; the result's are left as they were. */
+static struct timer *meld(struct timer *a, struct timer *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == NULL ? b : a;
+    }
+    if (is_before(b, a)) {
+        struct timer *swap = a;
+        a = b;
+        b = swap;
+    }
+    b->prev = a;
+    b->next = a->child;
+    if (a->child != NULL) {
+        a->child->prev = b;
+    }
+    a->child = b;
+    return a;
+}
+
+/* Melds a row of siblings into one tree, in two passes. */
+static struct timer *meld_row(struct timer *first)
+{
+    struct timer *pairs = NULL; /* linked by next, the rightmost first */
+    while (first != NULL) {
+        struct timer *second = first->next;
+        struct timer *rest = second != NULL ? second->next : NULL;
+        struct timer *pair = meld(first, second);
+        pair->next = pairs;
+        pairs = pair;
+        first = rest;
+    }
+    struct timer *root = NULL;
+    while (pairs != NULL) {
+        struct timer *rest = pairs->next;
+        root = meld(root, pairs);
+        pairs = rest;
+    }
+    return root;
+}
+
+static void root_set(struct timer_heap *heap, struct timer *root)
+{
+    heap->root = root;
+    if (root != NULL) {
+        root->next = NULL;
+        root->prev = NULL;
+    }
+}
+
+/* Cuts a tree out from below its parent. */
+static void cut(struct timer *timer)
+{
+    if (timer->prev->child == timer) {
+        timer->prev->child = timer->next;
+    } else {
+        timer->prev->next = timer->next;
+    }
+    if (timer->next != NULL) {
+        timer->next->prev = timer->prev;
+    }
+}
+
+void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns)
+{
+    ASSERT(timer->fired != NULL);
+    if (timer->armed) {
+        timer_disarm(heap, timer);
+    }
+    timer->child = NULL;
+    timer->when_ns = when_ns < heap->firing_ns ? heap->firing_ns : when_ns;
+    timer->order = heap->armed_ever++;
+    timer->armed = true;
+    heap->armed++;
+    root_set(heap, meld(heap->root, timer));
+}
+
+bool timer_disarm(struct timer_heap *heap, struct timer *timer)
+{
+    if (!timer->armed) {
+        return false;
+    }
+    ASSERT(heap->armed > 0);
+    struct timer *below = timer->child != NULL ? meld_row(timer->child) : NULL;
+    if (heap->root == timer) {
+        root_set(heap, below);
+    } else {
+        cut(timer);
+        if (below != NULL) {
+            root_set(heap, meld(heap->root, below));
+        }
+    }
+    timer->child = NULL;
+    timer->next = NULL;
+    timer->prev = NULL;
+    timer->armed = false;
+    heap->armed--;
+    return true;
+}
+
+int64_t timer_next(const struct timer_heap *heap)
+{
+    return heap->root != NULL ? heap->root->when_ns : INT64_MAX;
+}
+
+size_t timer_fire(struct timer_heap *heap, int64_t now_ns)
+{
+    ASSERT(heap->firing_ns == NOT_FIRING);
+    size_t fired = 0;
+    uint64_t order_end = heap->armed_ever;
+    heap->firing_ns = now_ns;
+    for (;;) {
+        struct timer *timer = heap->root;
+        if (timer == NULL || timer->when_ns > now_ns ||
+            timer->order >= order_end) {
+            break;
+        }
+        timer_disarm(heap, timer);
+        timer->fired(timer);
+        fired++;
+    }
+    heap->firing_ns = NOT_FIRING;
+    return fired;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tools.h -- which checking tool this build is made for.
+ *
+ * A tool that follows stacks or heaps has to be told about ours.  What it is
+ * told costs nothing in a build made without it: the three macros below are 0
+ * or 1, and every hook sits behind one of them.
+ *
+ *   TOOL_ASAN       AddressSanitizer, gcc's and clang's
+ *   TOOL_TSAN       ThreadSanitizer, gcc's and clang's
+ *   TOOL_VALGRIND   on demand (-DAMBIT_VALGRIND), and in checked builds where
+ *                   the header is installed; a few idle instructions otherwise
+ */
+#ifndef AMBIT_SRC_TOOLS_H
+#define AMBIT_SRC_TOOLS_H
+
+#if defined(__has_feature)
+#define TOOL_FEATURE(name) __has_feature(name)
+#else
+#define TOOL_FEATURE(name) 0
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || TOOL_FEATURE(address_sanitizer)
+#define TOOL_ASAN 1
+#else
+#define TOOL_ASAN 0
+#endif
+
+#if defined(__SANITIZE_THREAD__) || TOOL_FEATURE(thread_sanitizer)
+#define TOOL_TSAN 1
+#else
+#define TOOL_TSAN 0
+#endif
+
+#if TOOL_ASAN || TOOL_TSAN
+#define TOOL_VALGRIND 0
+#elif defined(AMBIT_VALGRIND)
+#define TOOL_VALGRIND 1
+#elif defined(AMBIT_CHECKED) && __has_include(<valgrind/valgrind.h>)
+#define TOOL_VALGRIND 1
+#else
+#define TOOL_VALGRIND 0
+#endif
+
+/* For functions that tell a tool about the stack they stand on: the tool must
+ * not put calls of its own into them. */
+#if !TOOL_ASAN && !TOOL_TSAN
+#define TOOL_UNSEEN
+#elif defined(__clang__) && __has_attribute(disable_sanitizer_instrumentation)
+#define TOOL_UNSEEN __attribute__((disable_sanitizer_instrumentation, noinline))
+#elif TOOL_ASAN
+#define TOOL_UNSEEN __attribute__((no_sanitize("address"), noinline))
+#else
+#define TOOL_UNSEEN __attribute__((no_sanitize("thread"), noinline))
+#endif
+
+/* For functions that use memory which they have poisoned for all others. */
+#if TOOL_ASAN
+#define TOOL_READS_POISON __attribute__((no_sanitize("address"), noinline))
+#else
+#define TOOL_READS_POISON
+#endif
+
+#if TOOL_VALGRIND
+#include <valgrind/memcheck.h>
+#endif
+
+#include <stddef.h>
+
+/* The kernel wrote there behind the tool's back. */
+static inline void tool_mark_written(void *memory, size_t len)
+{
+#if TOOL_VALGRIND
+    VALGRIND_MAKE_MEM_DEFINED(memory, len);
+#else
+    (void)memory;
+    (void)len;
+#endif
+}
+
+#endif

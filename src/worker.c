@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.c -- the loop; it asks others for every step.
+ *
+ * Owner: the worker's thread, but for worker_post().
+ */
+#include "src/worker.h"
+
+#include "src/overflow.h"
+#include "src/runtime.h"
+#include "src/task.h"
+
+#include <signal.h>
+
+__thread struct worker *worker_self
+    __attribute__((tls_model("initial-exec")));
+
+static void queue_push(struct task_queue *queue, struct note *note)
+{
+    note->next = NULL;
+    if (queue->last == NULL) {
+        queue->first = note;
+    } else {
+        queue->last->next = note;
+    }
+    queue->last = note;
+}
+
+static struct task *queue_pop(struct task_queue *queue)
+{
+    struct note *note = queue->first;
+    if (note == NULL) {
+        return NULL;
+    }
+    queue->first = note->next;
+    if (queue->first == NULL) {
+        queue->last = NULL;
+    }
+    return CONTAINER_OF(note, struct task, wake_note);
+}
+
+void worker_ready(struct worker *worker, struct task *task)
+{
+    CHECK(task->worker == worker);
+    queue_push(&worker->ready, &task->wake_note);
+}
+
+void worker_fresh(struct worker *worker, struct task *task, bool alert)
+{
+    /* A deque that cannot grow is no reason to lose a task. */
+    if (task->tier == AMBIT_FIBER || deque_push(&worker->fresh, task) < 0) {
+        queue_push(&worker->pinned, &task->wake_note);
+        return;
+    }
+    if (alert && worker->runtime->worker_count > 1) {
+        idle_alert(worker->runtime);
+    }
+}
+
+/* The oldest one of all now and then, so that none waits for ever under a
+ * stream of newer ones. */
+static struct task *take_fresh(struct worker *worker)
+{
+    struct task *task = queue_pop(&worker->pinned);
+    if (task == NULL && ++worker->tick % WORKER_FAIR_TICK == 0) {
+        bool again;
+        task = deque_steal(&worker->fresh, &again);
+    }
+    return task != NULL ? task : deque_pop(&worker->fresh);
+}
+
+struct task *worker_next_fresh(struct worker *worker)
+{
+    struct task *task = worker->fresh_left > 0 ? take_fresh(worker) : NULL;
+    if (task != NULL) {
+        worker->fresh_left--;
+    }
+    return task;
+}
+
+void worker_post(struct worker *worker, struct note *note)
+{
+    if (worker == worker_self) {
+        note->next = worker->notes_local;
+        worker->notes_local = note;
+        return;
+    }
+    if (note_put(&worker->inject, note)) {
+        idle_wake(worker);
+    }
+}
+
+static void deliver_all(struct worker *worker, struct note *note)
+{
+    while (note != NULL) {
+        struct note *next = note->next; /* delivery may free it */
+        note->deliver(worker, note);
+        note = next;
+    }
+}
+
+static bool worker_deliver(struct worker *worker)
+{
+    struct note *local = worker->notes_local;
+    struct note *injected = note_take(&worker->inject);
+    worker->notes_local = NULL;
+    deliver_all(worker, injected);
+    deliver_all(worker, local);
+    return local != NULL || injected != NULL;
+}
+
+/* The body of every lent stack: one task after the other. */
+static void stack_body(void *arg)
+{
+    struct stack *stack = arg;
+    for (;;) {
+        struct worker *worker = worker_self;
+        struct task *task = stack->task;
+        task->worker = worker;
+        task->stack = stack;
+        worker->current = task;
+        task_run(task);
+        stack->task = worker_next_fresh(worker);
+        if (stack->task == NULL) {
+            worker->current = NULL;
+            worker->back = stack;
+            fiber_switch(&stack->fiber, &worker->loop);
+        }
+    }
+}
+
+void worker_switch_out(struct worker *worker, struct task *task)
+{
+    worker->current = NULL;
+    fiber_switch(&task->stack->fiber, &worker->loop);
+}
+
+_Noreturn void worker_drop_stack(struct worker *worker)
+{
+    struct stack *stack = worker->current_stack;
+    stack->task = NULL;
+    worker->current = NULL;
+    worker->back = stack;
+    worker->back_dropped = true;
+    fiber_switch(&stack->fiber, &worker->loop);
+    base_die(__FILE__, __LINE__, "a dropped stack was continued");
+}
+
+/* In the loop: takes back the stack that was just left for good.  One whose
+ * frames were abandoned starts anew. */
+static void worker_take_back(struct worker *worker)
+{
+    struct stack *stack = worker->back;
+    if (stack == NULL) {
+        return;
+    }
+    worker->back = NULL;
+    if (worker->back_dropped) {
+        worker->back_dropped = false;
+        fiber_fini(&stack->fiber);
+        fiber_init(&stack->fiber, stack->fiber.stack_low,
+                   stack->fiber.stack_size, stack_body, stack);
+    }
+    stack_return(&worker->stacks, stack);
+}
+
+static void worker_enter(struct worker *worker, struct stack *stack)
+{
+    worker->current_stack = stack;
+    fiber_switch(&worker->loop, &stack->fiber);
+    worker_take_back(worker);
+}
+
+static unsigned run_ready(struct worker *worker)
+{
+    unsigned ran = 0;
+    while (ran < WORKER_BATCH) {
+        struct task *task = queue_pop(&worker->ready);
+        if (task == NULL) {
+            break;
+        }
+        ran++;
+        task->parked = false;
+        worker->current = task;
+        worker_enter(worker, task->stack);
+    }
+    return ran;
+}
+
+/* No stack to lend: the task ends with that as its result. */
+static void refuse_stack(struct worker *worker, struct task *task)
+{
+    log_line(worker->runtime, AMBIT_LOG_ERROR,
+             "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
+             "(option .stacks_max)",
+             task->name, worker->stacks.lent, worker->index);
+    task->worker = worker;
+    task_refuse(task, -ENOMEM);
+}
+
+static unsigned run_fresh(struct worker *worker)
+{
+    worker->fresh_left = WORKER_BATCH;
+    struct task *task;
+    while ((task = worker_next_fresh(worker)) != NULL) {
+        struct stack *stack = stack_lend(&worker->stacks, stack_body);
+        if (stack == NULL) {
+            refuse_stack(worker, task);
+            continue;
+        }
+        stack->task = task;
+        worker_enter(worker, stack);
+    }
+    return WORKER_BATCH - worker->fresh_left;
+}
+
+static size_t run_timers(struct worker *worker)
+{
+    return worker->timers.armed == 0
+               ? 0
+               : timer_fire(&worker->timers, clock_now_ns());
+}
+
+static bool worker_turn(struct worker *worker)
+{
+    bool busy = worker_deliver(worker);
+    RULE(WRK_FAIR_1);
+    busy |= run_ready(worker) > 0;
+    busy |= run_fresh(worker) > 0;
+    busy |= run_timers(worker) > 0;
+    busy |= driver_poll(worker->driver) > 0;
+    return busy;
+}
+
+static bool worker_is_stopping(struct worker *worker)
+{
+    /* ORDER(stop): acquire.  Pairs with the release in runtime_finish(). */
+    return atomic_load_explicit(&worker->runtime->stopping,
+                                memory_order_acquire);
+}
+
+void worker_loop(struct worker *worker)
+{
+    while (!worker_is_stopping(worker)) {
+        if (!worker_turn(worker) && !idle_steal(worker)) {
+            idle_wait(worker);
+        }
+    }
+    while (worker_turn(worker)) {
+        /* Notes about tasks that have ended are still owed their delivery. */
+    }
+}
+
+void worker_timer_arm(struct timer *timer, int64_t when_ns)
+{
+    timer_arm(&worker_self->timers, timer, when_ns);
+}
+
+bool worker_timer_disarm(struct timer *timer)
+{
+    return timer_disarm(&worker_self->timers, timer);
+}
+
+int worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
+{
+    memset(worker, 0, sizeof *worker);
+    worker->runtime = runtime;
+    worker->index = index;
+    worker->random = index * 2654435769u + 1;
+    note_queue_init(&worker->inject);
+    timer_heap_init(&worker->timers);
+    slab_cache_init(&worker->slab, runtime->depot);
+    int rc = deque_init(&worker->fresh);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = stack_arena_init(&worker->stacks, runtime->options.stack_size,
+                          runtime->options.stacks_max);
+    if (rc < 0) {
+        deque_fini(&worker->fresh);
+    }
+    return rc;
+}
+
+void worker_fini(struct worker *worker)
+{
+    ASSERT(worker->ready.first == NULL);
+    ASSERT(worker->pinned.first == NULL);
+    ASSERT(worker->timers.armed == 0);
+    ASSERT(worker->stacks.lent == 0);
+    stack_arena_fini(&worker->stacks);
+    deque_fini(&worker->fresh);
+    slab_cache_fini(&worker->slab);
+}

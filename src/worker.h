@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * worker.h -- one thread, its queues, its ring.
+ *
+ * A turn of the loop:
+ *
+ *     notes -> ready tasks -> fresh tasks -> timers -> submit and reap
+ *
+ * and, when all of them had nothing: steal, spin a little, sleep in the kernel.
+ * Each step takes a bounded batch, so none starves another:
+ *
+ *   WRK-FAIR-1  A ready task waits for at most one batch of every other step.
+ */
+#ifndef AMBIT_SRC_WORKER_H
+#define AMBIT_SRC_WORKER_H
+
+#include "src/deque.h"
+#include "src/driver/driver.h"
+#include "src/fiber.h"
+#include "src/note.h"
+#include "src/slab.h"
+#include "src/stack.h"
+#include "src/timer.h"
+
+#include <pthread.h>
+
+#define WORKERS_MAX 64
+#define WORKER_BATCH 64       /* tasks of one kind in one turn */
+#define WORKER_FAIR_TICK 61   /* every so often the oldest fresh task first */
+
+struct task;
+struct runtime;
+
+/* A first-in first-out chain of tasks, linked through wake_note. */
+struct task_queue {
+    struct note *first;
+    struct note *last;
+};
+
+/* Counters of one worker; summed by the runtime.  Written by the worker only,
+ * read by any thread: ORDER(stats). */
+struct worker_stats {
+    _Atomic uint64_t spawned;
+    _Atomic uint64_t completed;
+    _Atomic uint64_t cancelled;
+    _Atomic uint64_t panicked;
+    _Atomic uint64_t stolen;
+    _Atomic uint64_t wakes_sent;
+    _Atomic uint64_t sleeps;
+    _Atomic uint64_t ops_submitted;
+    _Atomic uint64_t ops_completed;
+};
+
+struct worker {
+    /* once */
+    struct runtime *runtime;
+    unsigned index;
+    pthread_t thread;
+
+    /* the worker's thread */
+    struct task *current;
+    struct stack *current_stack;
+    struct fiber loop;            /* the thread's own stack */
+    struct task_queue ready;      /* started tasks that can go on */
+    struct task_queue pinned;     /* unstarted ones that must stay here */
+    struct note *notes_local;     /* posted to ourselves, newest first */
+    struct stack_arena stacks;
+    struct timer_heap timers;
+    struct slab_cache slab;
+    struct driver *driver;
+    unsigned fresh_left;          /* of this turn's batch */
+    unsigned tick;
+    uint32_t random;
+    struct stack *back;           /* just left for good */
+    bool back_dropped;            /* its task exited deep in it */
+    bool searching;
+    int start_error;
+
+    /* any thread */
+    _Alignas(CACHE_LINE) struct note_queue inject;
+    struct deque fresh;           /* unstarted SEND tasks */
+    _Alignas(CACHE_LINE) struct worker_stats stats;
+};
+
+/* The worker this thread is, or NULL.  Fibers never change threads, so the
+ * compiler may keep the address of it across a switch. */
+extern __thread struct worker *worker_self
+    __attribute__((tls_model("initial-exec")));
+
+int worker_init(struct worker *worker, struct runtime *runtime,
+                unsigned index);
+void worker_fini(struct worker *worker);
+
+/* Runs until the runtime stops.  The thread's body. */
+void worker_loop(struct worker *worker);
+
+/* Delivers a note on that worker: from this thread at its next turn, from
+ * another by waking it if it sleeps.  Any thread. */
+void worker_post(struct worker *worker, struct note *note);
+
+/* A started task of this worker can go on. */
+void worker_ready(struct worker *worker, struct task *task);
+/* An unstarted task, queued here. */
+void worker_fresh(struct worker *worker, struct task *task, bool alert);
+/* The next unstarted task of this turn, or NULL. */
+struct task *worker_next_fresh(struct worker *worker);
+
+/* From a fiber: back to the loop. */
+void worker_switch_out(struct worker *worker, struct task *task);
+/* The same, for a stack whose frames will never be continued. */
+_Noreturn void worker_drop_stack(struct worker *worker);
+
+void worker_timer_arm(struct timer *timer, int64_t when_ns);
+bool worker_timer_disarm(struct timer *timer);
+
+/* A statistic of this thread's worker; the runtime's own for other threads. */
+#define WORKER_COUNT(runtime, field) \
+    worker_count(&runtime_stats_of(runtime)->field)
+
+static inline void worker_count(_Atomic uint64_t *counter)
+{
+    /* ORDER(stats): relaxed.  One writer in the common case; a snapshot for
+     * the readers.  Pairs with the relaxed loads in runtime_sum_stats(). */
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* idle.c -- what a worker does that has nothing to do. */
+bool idle_steal(struct worker *worker);
+void idle_wait(struct worker *worker);
+/* Wakes one sleeper to look for work, unless one is looking already. */
+void idle_alert(struct runtime *runtime);
+/* Wakes the worker if it sleeps. */
+void idle_wake(struct worker *worker);
+
+#endif

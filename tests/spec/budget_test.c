@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * budget_test.c -- policies and budgets: REG-POLICY and REG-BUDGET of
+ * spec/region.md.
+ */
+#include "tests/spec/common.h"
+
+struct sibling {
+    ambit_region *region;
+    struct count *started, *finished, *fail_fast;
+    struct count *release; /* NULL: waits for ever */
+};
+
+static int sibling_run(ambit_cx *cx, void *arg)
+{
+    struct sibling *s = arg;
+    count_up(s->started);
+    int rc = 0;
+    if (s->release == NULL) {
+        rc = ambit_sleep_until(cx, ambit_never());
+    } else {
+        rc = until(cx, s->release, 1) ? 0 : -ECANCELED;
+    }
+    struct ambit_cancel_reason why = ambit_cancel_reason(s->region);
+    if (why.kind == AMBIT_CANCEL_FAIL_FAST) {
+        count_up(s->fail_fast);
+    }
+    if (rc == 0) {
+        count_up(s->finished);
+    }
+    return rc;
+}
+
+static int fail_with(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    return *(int *)arg;
+}
+
+/* --- REG-POLICY-1 --------------------------------------------------------- */
+
+static int fail_fast(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count started = {0}, finished = {0}, noticed = {0};
+    int rc = 0, error = -EIO;
+    ambit_scope (cx, all, &rc) {
+        struct sibling s = {all, &started, &finished, &noticed, NULL};
+        for (int i = 0; i < 8; i++) {
+            WANT_EQ(ambit_spawn(all, sibling_run, &s), 0);
+        }
+        WANT(until(cx, &started, 8));
+        WANT_EQ(ambit_spawn(all, fail_with, &error), 0);
+        WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
+        WANT_EQ(ambit_cancel_reason(all).kind, AMBIT_CANCEL_FAIL_FAST);
+    }
+    WANT_EQ(rc, -EIO);
+    WANT_EQ(count_get(&noticed), 8);
+    WANT_EQ(count_get(&finished), 0);
+
+    rc = 0;
+    int good = 7;
+    ambit_scope (cx, fine, &rc) {
+        WANT_EQ(ambit_spawn(fine, fail_with, &good), 0);
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
+/* Goal: the first failure ends the others and is the result.
+ * Method: eight siblings and the body wait for ever; one more child fails. */
+Spec(REG_POLICY_1, fail_fast_cancels_the_siblings)
+{
+    spec_on_1_and_2_workers(fail_fast);
+    spec_end("REG_POLICY_1");
+}
+
+/* --- REG-POLICY-2, REG-POLICY-3 ------------------------------------------- */
+
+static int tolerate(ambit_cx *cx, enum ambit_policy policy)
+{
+    struct count started = {0}, finished = {0}, noticed = {0}, release = {0};
+    int rc = 0, first = -EIO, second = -EPIPE;
+    ambit_scope (cx, all, &rc, .policy = policy) {
+        struct sibling s = {all, &started, &finished, &noticed, &release};
+        for (int i = 0; i < 8; i++) {
+            WANT_EQ(ambit_spawn(all, sibling_run, &s), 0);
+        }
+        ambit_task failing;
+        int result = 0;
+        WANT_EQ(ambit_spawn_with(all, fail_with, &first,
+                                 .ret_task = &failing), 0);
+        WANT_EQ(ambit_join(cx, failing, &result), 0);
+        WANT_EQ(ambit_spawn(all, fail_with, &second), 0);
+        WANT_EQ(ambit_checkpoint(cx), 0);
+        count_up(&release);
+    }
+    WANT_EQ(count_get(&finished), 8);
+    WANT_EQ(count_get(&noticed), 0);
+    return rc;
+}
+
+static int collect(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    WANT_EQ(tolerate(cx, AMBIT_COLLECT), -EIO);
+    return 0;
+}
+
+static int isolate(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    WANT_EQ(tolerate(cx, AMBIT_ISOLATE), 0);
+    return 0;
+}
+
+/* Goal: the others go on, and the first failure is seen at the end.
+ * Method: eight siblings that finish only after two others have failed. */
+Spec(REG_POLICY_2, collect_lets_the_siblings_finish)
+{
+    spec_on_1_and_2_workers(collect);
+    spec_end("REG_POLICY_2");
+}
+
+/* Goal: a failure is the failing child's own.
+ * Method: as above; the result is 0. */
+Spec(REG_POLICY_3, isolate_keeps_a_failure_to_itself)
+{
+    spec_on_1_and_2_workers(isolate);
+    spec_end("REG_POLICY_3");
+}
+
+/* --- REG-BUDGET-1 --------------------------------------------------------- */
+
+static int inner_deadline_is_later(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int moved = 0; moved < 2; moved++) {
+        ambit_time before = ambit_now();
+        int outer_rc = 0, inner_rc = 0;
+        ambit_scope (cx, outer, &outer_rc,
+                     .deadline = ambit_after(ambit_ms(10))) {
+            ambit_scope (cx, inner, &inner_rc,
+                         .deadline = ambit_after(ambit_s(100))) {
+                if (moved) {
+                    WANT_EQ(ambit_set_deadline(inner, ambit_never()), 0);
+                }
+                WANT_EQ(ambit_sleep(cx, ambit_s(50)), -ECANCELED);
+            }
+            WANT_EQ(ambit_set_deadline(outer, ambit_never()), -ESHUTDOWN);
+        }
+        WANT(ambit_now().ns - before.ns < 40000000000);
+        WANT_EQ(inner_rc, -ECANCELED);
+        WANT_EQ(outer_rc, -ETIMEDOUT);
+    }
+    return 0;
+}
+
+static int inner_ceiling_is_higher(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (uint32_t ceiling = 0; ceiling < 200; ceiling += 100) {
+        struct count started = {0}, cancelled = {0};
+        int rc = 0;
+        ambit_scope (cx, outer, &rc, .tasks_max = 2) {
+            ambit_scope (cx, inner, &rc, .tasks_max = ceiling) {
+                struct waiter w = {&started, &cancelled};
+                WANT_EQ(ambit_spawn(inner, wait_for_ever, &w), 0);
+                WANT_EQ(ambit_spawn(inner, wait_for_ever, &w), 0);
+                WANT_EQ(ambit_spawn(inner, wait_for_ever, &w), -EDQUOT);
+                break;
+            }
+            WANT_EQ(ambit_region_tasks(outer), 0);
+        }
+        WANT_EQ(rc, 0);
+    }
+    return 0;
+}
+
+/* Goal: an inner scope cannot lift a limit.
+ * Method: later deadlines and higher ceilings inside tight ones. */
+Spec(REG_BUDGET_1, a_childs_budget_is_never_looser)
+{
+    spec_on_1_and_2_workers(inner_deadline_is_later);
+    spec_on_1_and_2_workers(inner_ceiling_is_higher);
+    spec_end("REG_BUDGET_1");
+}
+
+/* --- REG-BUDGET-2 --------------------------------------------------------- */
+
+static int sleep_long(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int rc = ambit_sleep(cx, ambit_s(100));
+    WANT_EQ(rc, -ECANCELED);
+    return rc;
+}
+
+static int whose_deadline(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    /* which of the three nested scopes has the early deadline */
+    for (int early = 0; early < 3; early++) {
+        int rc[3] = {0};
+        ambit_time soon = ambit_after(ambit_ms(5));
+        ambit_time late = ambit_after(ambit_s(100));
+        ambit_scope (cx, a, &rc[0], .deadline = early == 0 ? soon : late) {
+            ambit_scope (cx, b, &rc[1], .deadline = early == 1 ? soon : late) {
+                ambit_scope (cx, c, &rc[2],
+                             .deadline = early == 2 ? soon : late) {
+                    WANT_EQ(ambit_spawn(c, sleep_long, &early), 0);
+                    WANT_EQ(ambit_spawn(c, sleep_long, &early), 0);
+                }
+                WANT_EQ(ambit_cancel_reason(b).kind,
+                        early < 2 ? AMBIT_CANCEL_DEADLINE : AMBIT_CANCEL_NONE);
+            }
+            WANT_EQ(ambit_cancel_reason(a).own, early == 0);
+        }
+        for (int i = 0; i < 3; i++) {
+            WANT_EQ(rc[i], i < early ? 0 : i == early ? -ETIMEDOUT : -ECANCELED);
+        }
+        WANT_EQ(ambit_checkpoint(cx), 0);
+    }
+    return 0;
+}
+
+/* Goal: only the scope that set the deadline hears of it.
+ * Method: three nested scopes, each in turn has the early one. */
+Spec(REG_BUDGET_2, only_the_owner_of_a_deadline_times_out)
+{
+    spec_on_1_and_2_workers(whose_deadline);
+    spec_end("REG_BUDGET_2");
+}
+
+/* --- REG-BUDGET-3 --------------------------------------------------------- */
+
+static int move_deadlines(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    ambit_scope (cx, earlier, &rc, .deadline = ambit_after(ambit_s(100))) {
+        WANT_EQ(ambit_set_deadline(earlier, ambit_after(ambit_ms(3))), 0);
+        WANT_EQ(ambit_sleep(cx, ambit_s(50)), -ECANCELED);
+    }
+    WANT_EQ(rc, -ETIMEDOUT);
+    rc = 0;
+    ambit_scope (cx, fresh, &rc) {
+        WANT_EQ(ambit_set_deadline(fresh, ambit_after(ambit_ms(3))), 0);
+        WANT_EQ(ambit_sleep(cx, ambit_s(50)), -ECANCELED);
+    }
+    WANT_EQ(rc, -ETIMEDOUT);
+    rc = 0;
+    ambit_scope (cx, later, &rc, .deadline = ambit_after(ambit_s(1))) {
+        /* far enough away to be in time on a slow machine */
+        WANT_EQ(ambit_set_deadline(later, ambit_after(ambit_s(100))), 0);
+        WANT_EQ(ambit_sleep(cx, ambit_ms(1100)), 0);
+        ambit_cancel(later, "done");
+        WANT_EQ(ambit_set_deadline(later, ambit_never()), -ESHUTDOWN);
+    }
+    WANT_EQ(rc, 0);
+    rc = 0;
+    ambit_scope (cx, past, &rc) {
+        WANT_EQ(ambit_set_deadline(past, ambit_now()), 0);
+        WANT_EQ(ambit_sleep(cx, ambit_s(50)), -ECANCELED);
+    }
+    WANT_EQ(rc, -ETIMEDOUT);
+    return 0;
+}
+
+/* Goal: a deadline follows what it was last set to.
+ * Method: moved earlier, later, set where there was none, and into the past. */
+Spec(REG_BUDGET_3, a_deadline_can_be_moved)
+{
+    spec_on_1_and_2_workers(move_deadlines);
+    spec_end("REG_BUDGET_3");
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task_test.c -- spawn, join, park, yield: the rules of spec/task.md.
+ *
+ * Panics and the blocking tier have files of their own.
+ */
+#include "tests/spec/common.h"
+
+/* --- TASK-SPAWN-1 --------------------------------------------------------- */
+
+struct load {
+    struct count *intact;
+    uint32_t size;
+    unsigned char bytes[ARRAY_LEN((char[4096 - 16]){0})];
+};
+
+static int check_load(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    struct load *load = arg;
+    bool good = (uintptr_t)arg % 16 == 0;
+    for (uint32_t i = 0; i < load->size; i++) {
+        good = good && load->bytes[i] == (unsigned char)(i * 7 + load->size);
+    }
+    if (good) {
+        count_up(load->intact);
+    }
+    return 0;
+}
+
+static int spawn_all_sizes(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    static const uint32_t sizes[] = {0, 1, 15, 16, 17, 48, 49, 1000, 4080};
+    struct count intact = {0};
+    struct load load;
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+            load.intact = &intact;
+            load.size = sizes[i];
+            for (uint32_t k = 0; k < sizes[i]; k++) {
+                load.bytes[k] = (unsigned char)(k * 7 + sizes[i]);
+            }
+            size_t size = offsetof(struct load, bytes) + sizes[i];
+            WANT_EQ(ambit_spawn_(all, check_load, &load, size, NULL), 0);
+            memset(&load, 0xAA, sizeof load);
+        }
+        load.size = 0;
+        WANT_EQ(ambit_spawn_(all, check_load, &load, 4097, NULL), -E2BIG);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&intact), ARRAY_LEN(sizes));
+    return 0;
+}
+
+/* Goal: a task sees the argument as it was when it was spawned.
+ * Method: arguments of all sizes; the original is overwritten at once. */
+Spec(TASK_SPAWN_1, each_task_gets_its_own_copy)
+{
+    spec_on_1_and_2_workers(spawn_all_sizes);
+    spec_end("TASK_SPAWN_1");
+}
+
+/* --- TASK-SPAWN-2 --------------------------------------------------------- */
+
+static struct count ran, disposed;
+
+static int count_run(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    (void)arg;
+    count_up(&ran);
+    return 0;
+}
+
+static void count_dispose(void *arg)
+{
+    (void)arg;
+    count_up(&disposed);
+}
+
+static int try_spawn(ambit_region *region, enum ambit_tier tier)
+{
+    int value = 1;
+    return ambit_spawn_with(region, count_run, &value, .tier = tier,
+                            .dispose = count_dispose);
+}
+
+struct from_outside {
+    ambit_region *region;
+    struct count *tried;
+};
+
+static int spawn_fiber_from_pool(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    struct from_outside *o = arg;
+    WANT_EQ(try_spawn(o->region, AMBIT_FIBER), -EPERM);
+    count_up(o->tried);
+    return 0;
+}
+
+static int refuse_spawns(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    count_set(&ran, 0);
+    count_set(&disposed, 0);
+    struct count started = {0}, stopped = {0}, tried = {0};
+    int rc = 0;
+    ambit_scope (cx, full, &rc, .tasks_max = 2) {
+        WANT_EQ(ambit_spawn_with(full, spawn_fiber_from_pool,
+                                 &((struct from_outside){full, &tried}),
+                                 .tier = AMBIT_BLOCKING), 0);
+        WANT(until(cx, &tried, 1));
+        while (ambit_region_tasks(full) > 0 && ambit_yield(cx) == 0) {
+        }
+        struct waiter w = {&started, &stopped};
+        WANT_EQ(ambit_spawn(full, wait_for_ever, &w), 0);
+        WANT_EQ(ambit_spawn(full, wait_for_ever, &w), 0);
+        WANT_EQ(try_spawn(full, AMBIT_SEND), -EDQUOT);
+        WANT_EQ(try_spawn(full, AMBIT_FIBER), -EDQUOT);
+        WANT_EQ(try_spawn(full, AMBIT_BLOCKING), -EDQUOT);
+        WANT_EQ(ambit_region_tasks(full), 2);
+        ambit_cancel(full, "enough");
+        WANT_EQ(try_spawn(full, AMBIT_SEND), -ESHUTDOWN);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&ran), 0);
+    WANT_EQ(count_get(&disposed), 0);
+    return 0;
+}
+
+/* Goal: a refusal leaves no trace, whatever its cause.
+ * Method: a full region, a cancelled one, FIBER from the pool; census. */
+Spec(TASK_SPAWN_2, a_refused_spawn_changes_nothing)
+{
+    spec_on_1_and_2_workers(refuse_spawns);
+    spec_end("TASK_SPAWN_2");
+}
+
+/* --- TASK-SPAWN-3 --------------------------------------------------------- */
+
+static int count_own_run(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    count_up(*(struct count **)arg);
+    return 0;
+}
+
+static int spawn_many(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    enum { MANY = 100000 / SPEC_SLOWER };
+    static struct count runs[MANY];
+    memset(runs, 0, sizeof runs);
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        for (int i = 0; i < MANY; i++) {
+            struct count *own = &runs[i];
+            WANT_EQ(ambit_spawn_with(all, count_own_run, &own,
+                                     .tier = i % 7 ? AMBIT_SEND : AMBIT_FIBER),
+                    0);
+        }
+    }
+    WANT_EQ(rc, 0);
+    for (int i = 0; i < MANY; i++) {
+        WANT_EQ(count_get(&runs[i]), 1);
+    }
+    return 0;
+}
+
+/* Goal: no task is lost and none runs twice.
+ * Method: 100,000 of them, SEND and FIBER, each with a count of its own. */
+Spec(TASK_SPAWN_3, each_task_runs_once)
+{
+    spec_on_1_and_2_workers(spawn_many);
+    spec_end("TASK_SPAWN_3");
+}
+
+static int cancel_before_first_run(ambit_cx *cx, void *arg)
+{
+    const bool alone = arg != NULL;
+    for (int tier = AMBIT_SEND; tier <= AMBIT_BLOCKING; tier++) {
+        count_set(&ran, 0);
+        count_set(&disposed, 0);
+        int rc = 0;
+        ambit_scope (cx, doomed, &rc) {
+            for (int i = 0; i < 100; i++) {
+                WANT_EQ(try_spawn(doomed, (enum ambit_tier)tier), 0);
+            }
+            ambit_cancel(doomed, "before the first run");
+        }
+        WANT_EQ(rc, 0);
+        WANT_EQ(count_get(&ran) + count_get(&disposed), 100);
+        if (alone && tier != AMBIT_BLOCKING) {
+            WANT_EQ(count_get(&ran), 0);
+        }
+    }
+    return 0;
+}
+
+/* Goal: a task that is cancelled before it ran never runs; its argument is
+ * disposed of once.  Method: all tiers; exact with one worker, a sum with two.
+ */
+Spec(TASK_SPAWN_3, a_task_cancelled_before_its_first_run_is_disposed)
+{
+    WANT_EQ(spec_run(cancel_before_first_run, "alone", .workers = 1), 0);
+    WANT_EQ(spec_run(cancel_before_first_run, NULL, .workers = 2), 0);
+    spec_end("TASK_SPAWN_3");
+}
+
+/* --- TASK-SPAWN-4 --------------------------------------------------------- */
+
+struct pinned {
+    unsigned worker;
+    int *parents_sum; /* plain: only one worker ever touches it */
+};
+
+static int stay_at_home(ambit_cx *cx, void *arg)
+{
+    struct pinned *p = arg;
+    for (int i = 0; i < 20; i++) {
+        WANT_EQ(ambit_cx_worker(cx), p->worker);
+        (*p->parents_sum)++;
+        WANT_EQ(i % 5 == 0 ? ambit_sleep(cx, ambit_us(50)) : ambit_yield(cx),
+                0);
+    }
+    return 0;
+}
+
+static int spawn_fibers(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int sum = 0;
+    struct count tried = {0};
+    int rc = 0;
+    ambit_scope (cx, home, &rc) {
+        struct pinned p = {ambit_cx_worker(cx), &sum};
+        for (int i = 0; i < 64; i++) {
+            WANT_EQ(ambit_spawn_with(home, stay_at_home, &p,
+                                     .tier = AMBIT_FIBER), 0);
+        }
+        WANT_EQ(ambit_spawn_with(home, spawn_fiber_from_pool,
+                                 &((struct from_outside){home, &tried}),
+                                 .tier = AMBIT_BLOCKING), 0);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(sum, 64 * 20);
+    WANT_EQ(count_get(&tried), 1);
+    return 0;
+}
+
+/* Goal: a FIBER task never leaves the worker of its spawner.
+ * Method: 64 of them add to one plain int of the parent; TSan agrees. */
+Spec(TASK_SPAWN_4, a_fiber_stays_with_its_spawner)
+{
+    spec_on_1_and_2_workers(spawn_fibers);
+    spec_end("TASK_SPAWN_4");
+}
+
+/* --- TASK-PARK-1 ---------------------------------------------------------- */
+
+struct late_cancel {
+    ambit_region *region;
+    struct count *started;
+    int turns;
+};
+
+static int cancel_soon(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    struct late_cancel *l = arg;
+    count_up(l->started);
+    for (int i = 0; i < l->turns; i++) {
+        cpu_relax();
+    }
+    ambit_cancel(l->region, "a race");
+    return 0;
+}
+
+static int sleep_against_cancel(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    enum { ROUNDS = 4000 / SPEC_SLOWER };
+    int slept = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct count started = {0};
+        int rc = 0;
+        ambit_scope (cx, racing, &rc) {
+            struct late_cancel l = {racing, &started, round * 37 % 2000};
+            spawn_elsewhere(racing, cancel_soon, &l, &started);
+            int sleep_rc = ambit_sleep(cx, ambit_us(round % 20));
+            WANT(sleep_rc == 0 || sleep_rc == -ECANCELED);
+            slept += sleep_rc == 0;
+        }
+        WANT_EQ(rc, 0);
+        ambit_time before = ambit_now();
+        WANT_EQ(ambit_sleep(cx, ambit_us(20)), 0);
+        WANT(ambit_now().ns - before.ns >= 20000);
+    }
+    WANT(slept <= ROUNDS);
+    return 0;
+}
+
+/* Goal: a wait ends once, by its event or by a cancel, and nothing is left
+ * over.  Method: timer against cancel from another worker; a second wake would
+ * cut the next sleep short. */
+Spec(TASK_PARK_1, a_wait_ends_once)
+{
+    spec_on(2, sleep_against_cancel);
+    spec_end("TASK_PARK_1");
+}
+
+/* --- TASK-YIELD-1 --------------------------------------------------------- */
+
+static int yield_once(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    count_set(&ran, 0);
+    int rc = 0;
+    ambit_scope (cx, ready, &rc) {
+        for (int turn = 1; turn <= 10; turn++) {
+            for (int i = 0; i < 10; i++) {
+                WANT_EQ(try_spawn(ready, i % 2 ? AMBIT_FIBER : AMBIT_SEND), 0);
+            }
+            WANT_EQ(ambit_yield(cx), 0);
+            WANT_EQ(count_get(&ran), turn * 10);
+        }
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
+/* Goal: giving way lets all who are ready run.
+ * Method: one worker; ten ready tasks, one yield, all have run. */
+Spec(TASK_YIELD_1, a_yield_lets_all_ready_tasks_run)
+{
+    spec_on(1, yield_once);
+    spec_end("TASK_YIELD_1");
+}

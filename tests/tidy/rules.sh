@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# rules.sh [--table] -- each promise has a number, a line that keeps it, a test.
+#
+#   spec/*.md               **REG-CLOSE-3** A region MUST ...
+#   src regions actors ...  RULE(REG_CLOSE_3)
+#   tests                   Spec(REG_CLOSE_3, a_sentence)
+#
+# Fails on a rule without code or test, on code or a test without a rule, and on
+# a number given twice.
+cd "$(dirname "$0")/../.." || exit 1
+
+find_marks() # find_marks KIND PATTERN FILES... -> "kind ID file:line"
+{
+    local kind=$1 pattern=$2
+    shift 2
+    [ $# -gt 0 ] || return 0
+    grep -noE "$pattern" /dev/null "$@" | awk -v kind="$kind" '{
+        file = $0; sub(/:[0-9]+:.*/, "", file)
+        line = substr($0, length(file) + 2); sub(/:.*/, "", line)
+        id = substr($0, length(file) + length(line) + 3)
+        sub(/^[^(*]*[(*]+/, "", id); sub(/[^A-Z0-9_-].*$/, "", id)
+        gsub(/-/, "_", id)
+        print kind, id, file ":" line
+    }'
+}
+
+mapfile -t spec < <(find spec -name '*.md' 2>/dev/null | sort)
+mapfile -t code < <(find include src regions actors docs/examples \
+    -name '*.[chS]' ! -name 'test_*' 2>/dev/null | sort)
+mapfile -t tests < <(find tests docs/examples -name '*.c' -o -name '*.sh' |
+    grep -E '^tests/|/test_' | grep -vx tests/tidy/rules.sh | sort)
+
+id='[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_[0-9]+'
+{
+    find_marks rule "^\*\*${id//_/-}\*\*" "${spec[@]}"
+    find_marks code "(^|[^A-Za-z_])RULE\($id\)" "${code[@]}"
+    find_marks test "(^|[^A-Za-z_])Spec\($id" "${tests[@]}"
+} | LC_ALL=C sort -s -k2,2V | awk -v table="${1:-}" '
+function say(text) { offence[bad++] = text }
+{
+    if (!($2 in seen)) { seen[$2] = 1; ids[++n] = $2 }
+    if ($1 == "rule" && ($2, "rule") in at) {
+        say($3 ": " $2 " is already at " at[$2, "rule"])
+    } else {
+        at[$2, $1] = at[$2, $1] ((at[$2, $1] == "") ? "" : " ") $3
+    }
+}
+END {
+    for (i = 1; i <= n; i++) {
+        id = ids[i]
+        if (table != "") {
+            printf "%-16s %s -> %s -> %s\n", id, at[id, "rule"], \
+                at[id, "code"], at[id, "test"]
+        }
+        if (at[id, "rule"] == "") {
+            say((at[id, "code"] at[id, "test"]) ": " id " is no rule of spec/")
+            continue
+        }
+        rules++
+        if (at[id, "code"] == "") { say(at[id, "rule"] ": " id " has no code") }
+        if (at[id, "test"] == "") { say(at[id, "rule"] ": " id " has no test") }
+    }
+    for (i = 0; i < bad; i++) { print offence[i] }
+    if (bad) { printf "rules: %d offences\n", bad; exit 1 }
+    printf "rules: fine (%d rules)\n", rules
+}'
