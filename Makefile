@@ -56,7 +56,7 @@ Q := $(if $(V),,@)
 # --- what there is ----------------------------------------------------------
 
 # Assembly is chosen by its name: src/fiber_x86_64.S on x86_64.
-LIB_SRC := $(filter-out src/cmd/%,$(wildcard src/*.c src/*/*.c regions/*.c \
+LIB_SRC := $(filter-out src/cmd/% src/main.c,$(wildcard src/*.c src/*/*.c regions/*.c \
              actors/*.c)) $(wildcard src/*_$(ARCH).S)
 TEST_SRC := $(foreach d,unit spec lab stress fail,$(wildcard tests/$d/*.c))
 KVD_SRC := $(filter-out docs/examples/kvd/test_%,\
@@ -156,7 +156,7 @@ check:
 	@$(MAKE) --no-print-directory tidy
 	@$(MAKE) --no-print-directory test WERROR=1
 
-lib: $B/libambit.a $B/libambit.so
+lib: $B/libambit.a $B/libambit_main.a $B/libambit.so
 
 # --- the library ------------------------------------------------------------
 
@@ -186,6 +186,11 @@ $B/libambit.a: $(LIB_OBJ)
 	$Q$(OBJCOPY) --wildcard --keep-global-symbol='ambit_*' $B/ambit.o
 	$Q$(AR) rcs $@ $B/ambit.o
 
+# main() for programs that define ambit_main(); pulled in by those only.
+$B/libambit_main.a: $B/src/main.o
+	@rm -f $@
+	$Q$(AR) rcs $@ $^
+
 $B/libambit.so: $(LIB_OBJ) ambit.map
 	@$(if $V,,echo "  LD   $@")
 	$Q$(LINK) -shared -Wl,-soname,libambit.so.$(SOVERSION) \
@@ -196,6 +201,7 @@ $B/libambit.so: $(LIB_OBJ) ambit.map
 
 # Examples and kvd are users: they get the public headers and nothing else.
 $(call obj,$(EXAMPLE_SRC) $(KVD_SRC)): INCLUDES := -Iinclude
+$(LIB_OBJ): INCLUDES += -DAMBIT_NO_SITES
 
 $(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
 	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
@@ -206,10 +212,10 @@ $(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
 $(BENCHES): %: %.o $B/internal.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
 
-$(EXAMPLES): %: %.o $B/libambit.a
+$(EXAMPLES): %: %.o $B/libambit_main.a $B/libambit.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
 
-$B/kvd: $(call obj,$(KVD_SRC)) $B/libambit.a
+$B/kvd: $(call obj,$(KVD_SRC)) $B/libambit_main.a $B/libambit.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
 
 $B/demo-driver: $(call obj,$(DEMO_SRC)) $B/internal.a
@@ -273,7 +279,7 @@ install: all
 	install -d $(D_LIB)/pkgconfig $(D_INC)/ambit
 	install -m 644 include/ambit.h $(D_INC)/
 	install -m 644 include/ambit/*.h $(D_INC)/ambit/
-	install -m 644 $B/libambit.a $(D_LIB)/
+	install -m 644 $B/libambit.a $B/libambit_main.a $(D_LIB)/
 	install -m 755 $B/libambit.so $(D_LIB)/libambit.so.$(VERSION)
 	ln -sf libambit.so.$(VERSION) $(D_LIB)/libambit.so.$(SOVERSION)
 	ln -sf libambit.so.$(SOVERSION) $(D_LIB)/libambit.so
@@ -282,7 +288,8 @@ install: all
 	  ambit.pc.in >$(D_LIB)/pkgconfig/ambit.pc
 
 uninstall:
-	rm -f $(D_INC)/ambit.h $(D_LIB)/libambit.a $(D_LIB)/libambit.so \
+	rm -f $(D_INC)/ambit.h $(D_LIB)/libambit.a $(D_LIB)/libambit_main.a \
+	  $(D_LIB)/libambit.so \
 	  $(D_LIB)/libambit.so.* $(D_LIB)/pkgconfig/ambit.pc
 	rm -rf $(D_INC)/ambit
 	$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \

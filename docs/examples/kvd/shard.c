@@ -283,8 +283,10 @@ static int shard_handle_idle(ambit_cx *cx, struct shard *shard)
     if (err == 0) {
         err = rewrite_step(cx, &shard->journal, shard->store);
     }
-    publish(shard);
-    return err < 0 ? err : AMBIT_CONTINUE;
+    if (err == 0) {
+        publish(shard);
+    }
+    return err;
 }
 
 /* --- the work ----------------------------------------------------------- */
@@ -296,7 +298,7 @@ static void execute_one(struct shard *shard, struct work *work,
     request->reply_at = reply->len;
     if (shard->disk_error != 0 &&
         (request->command->flags & COMMAND_WRITE) != 0) {
-        request->is_refused = true;
+        request->error = shard->disk_error;
         return;
     }
     struct command_call call = {
@@ -310,7 +312,7 @@ static void execute_one(struct shard *shard, struct work *work,
         .reply = reply,
         .log = &shard->journal.batch,
     };
-    request->is_refused = command_run(request->command, &call) < 0;
+    request->error = command_run(request->command, &call);
     request->reply_len = reply->len - request->reply_at;
 }
 

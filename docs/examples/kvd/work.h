@@ -17,7 +17,7 @@ struct request {
     const struct command *command;
     size_t reply_at; /* in work.reply; set by the shard */
     size_t reply_len;
-    bool is_refused; /* not carried out; the reply says why */
+    int error; /* 0, or why it was not carried out; then there is no reply */
     size_t argc;
     struct slice argv[]; /* and behind it the bytes */
 };
@@ -28,7 +28,7 @@ struct work {
     size_t bytes; /* of all requests */
     struct bytes reply;
     struct memory memory; /* a ceiling for the replies */
-    int error; /* set by the shard: nothing of it was done, and why */
+    int error; /* 0, or why nothing of it was done */
 };
 
 /* NULL: out of memory. */

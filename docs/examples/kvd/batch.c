@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * batch.c -- deal out, run, gather.
+ *
+ * Each touched shard gets one work with its share of the requests.  All but
+ * one travel in child tasks of a scope; when the scope closes every share is
+ * back, or known to be lost.
+ */
+#include "batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct item {
+    const struct command *command;
+    uint32_t shard; /* of a request for one shard */
+    bool is_local;
+    struct plan plan; /* of a request for many */
+    size_t reply_at;  /* of a local one, in batch.local */
+    size_t reply_len;
+};
+
+struct leg {
+    struct work *work;    /* NULL: none, or lost */
+    struct request *next; /* the next to be gathered */
+    int error;            /* of shard_run() */
+    bool is_touched;
+};
+
+/* What a child task needs to know. */
+struct trip {
+    struct service *service;
+    struct leg *leg;
+    uint32_t shard;
+};
+
+static int run_local(struct batch *batch, struct item *item, size_t argc,
+                     const struct slice *argv, struct local_session *session);
+static int deal_out(struct batch *batch, struct item *item,
+                    const struct plan *plan);
+static int run_trip(ambit_cx *cx, void *arg);
+static void travel(ambit_cx *cx, struct batch *batch);
+static int gather(struct batch *batch, struct bytes *out);
+static void clear(struct batch *batch);
+
+int batch_init(struct batch *batch, struct service *service)
+{
+    *batch = (struct batch){.service = service};
+    bytes_init(&batch->local, NULL);
+    batch->legs = calloc(service->placement.shards, sizeof *batch->legs);
+    return batch->legs != NULL ? 0 : -ENOMEM;
+}
+
+void batch_fini(struct batch *batch)
+{
+    if (batch->legs != NULL) {
+        clear(batch);
+    }
+    free(batch->items);
+    free(batch->legs);
+    bytes_fini(&batch->local);
+    *batch = (struct batch){0};
+}
+
+bool batch_is_full(const struct batch *batch)
+{
+    return batch->items_len == BATCH_REQUESTS_MAX ||
+           batch->bytes >= BATCH_BYTES_MAX;
+}
+
+static struct item *next_item(struct batch *batch)
+{
+    if (batch->items_len == batch->items_cap) {
+        size_t cap = batch->items_cap > 0 ? batch->items_cap * 2 : 4;
+        struct item *items = realloc(batch->items, cap * sizeof *items);
+        if (items == NULL) {
+            return NULL;
+        }
+        batch->items = items;
+        batch->items_cap = cap;
+    }
+    struct item *item = &batch->items[batch->items_len];
+    *item = (struct item){0};
+    return item;
+}
+
+int batch_add(struct batch *batch, size_t argc, const struct slice *argv,
+              struct local_session *session)
+{
+    assert(!batch_is_full(batch));
+    struct item *item = next_item(batch);
+    struct plan plan;
+    size_t mark = batch->local.len;
+    if (item == NULL || plan_make(&plan, &batch->service->placement, argc, argv,
+                                  &batch->local) < 0) {
+        return -ENOMEM;
+    }
+    int err = 0;
+    item->command = plan.command;
+    item->is_local = plan.kind == PLAN_DONE || plan.kind == PLAN_LOCAL;
+    if (plan.kind == PLAN_LOCAL) {
+        err = run_local(batch, item, argc, argv, session);
+    } else if (!item->is_local) {
+        err = deal_out(batch, item, &plan);
+    }
+    if (err < 0) {
+        plan_fini(&plan);
+        return err;
+    }
+    item->reply_at = mark;
+    item->reply_len = batch->local.len - mark;
+    batch->items_len++;
+    return 0;
+}
+
+int batch_run(ambit_cx *cx, struct batch *batch, struct bytes *out)
+{
+    travel(cx, batch);
+    int err = gather(batch, out);
+    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
+        if (batch->legs[i].error == -ECANCELED) {
+            err = -ECANCELED;
+        }
+    }
+    if (err < 0) {
+        memset(batch->outcomes, 0, sizeof batch->outcomes);
+        batch->outcomes[OUTCOME_CANCELLED] = batch->items_len;
+    }
+    clear(batch);
+    return err;
+}
+
+enum outcome batch_reply_failure(struct bytes *out, uint32_t shard, int error,
+                                 bool is_write)
+{
+    switch (error) {
+    case -EAGAIN:
+        reply_error_format(out, "BUSY shard %u is overloaded, try again",
+                           shard);
+        return OUTCOME_REFUSED;
+    case -EOWNERDEAD:
+        reply_error_format(
+            out, "TRYAGAIN shard %u restarted, %s", shard,
+            is_write ? "the write may or may not have happened" : "ask again");
+        return OUTCOME_CANCELLED;
+    case -EPIPE:
+    case -ESTALE:
+        reply_error_format(
+            out, "ERR shard %u is gone, it crashed too often: kvd is stopping",
+            shard);
+        return OUTCOME_REFUSED;
+    case -ENOMEM:
+        reply_error(out, COMMAND_OOM);
+        return OUTCOME_REFUSED;
+    case -ECANCELED:
+        reply_error(out, "ERR kvd is stopping");
+        return OUTCOME_CANCELLED;
+    default:
+        reply_error_format(
+            out, "MISCONF shard %u cannot write its log (%s), nothing was done",
+            shard,
+            error == -ENOSPC ? "the disk is full" : ambit_strerror(error));
+        return OUTCOME_REFUSED;
+    }
+}
+
+/* --- dealing out -------------------------------------------------------- */
+
+static void describe(struct batch *batch, struct local_server *ret_server)
+{
+    struct service *service = batch->service;
+    struct ledger *ledger = &service->ledger;
+    const struct options *options = service->options;
+    *ret_server = (struct local_server){
+        .now_ms = wall_clock_ms(),
+        .started_ms = service->started_ms,
+        .pid = (int)getpid(),
+        .port = service->port,
+        .shards = service->placement.shards,
+        .clients = clients_count(&service->clients),
+        .clients_max = (uint64_t)options->clients_max,
+        .connections = ledger_read(ledger, LEDGER_CONNECTIONS_ACCEPTED),
+        .refused = ledger_read(ledger, LEDGER_CONNECTIONS_REFUSED),
+        .commands = ledger_read(ledger, LEDGER_REQUESTS_ACCEPTED),
+        .restarts = ledger_read(ledger, LEDGER_RESTARTS),
+        .bytes_max = (uint64_t)options->memory_max_mb << 20,
+        .appendfsync = options_fsync_name(options),
+        .dir = service->folder->path,
+    };
+    for (uint32_t i = 0; i < service->placement.shards; i++) {
+        struct shard_public *public = &service->publics[i];
+        ret_server->keys += shard_public_read(&public->keys);
+        ret_server->expiring += shard_public_read(&public->expiring);
+        ret_server->bytes += shard_public_read(&public->bytes);
+    }
+}
+
+static int run_local(struct batch *batch, struct item *item, size_t argc,
+                     const struct slice *argv, struct local_session *session)
+{
+    struct local_server server;
+    describe(batch, &server);
+    struct local_call call = {
+        .session = session,
+        .server = &server,
+        .argc = argc,
+        .argv = argv,
+        .reply = &batch->local,
+    };
+    return local_run(item->command, &call);
+}
+
+static int deal_part(struct batch *batch, const struct command *command,
+                     const struct plan_part *part)
+{
+    struct leg *leg = &batch->legs[part->shard];
+    leg->is_touched = true;
+    if (leg->work == NULL) {
+        leg->work = work_create();
+    }
+    if (leg->work == NULL) {
+        return -ENOMEM;
+    }
+    size_t before = leg->work->bytes;
+    int err = work_add(leg->work, command, part->argc, part->argv);
+    batch->bytes += leg->work->bytes - before;
+    return err;
+}
+
+/* After -ENOMEM some shards have their part and others do not: the connection
+ * drops the whole batch. */
+static int deal_out(struct batch *batch, struct item *item,
+                    const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->parts_len; i++) {
+        int err = deal_part(batch, plan->command, &plan->parts[i]);
+        if (err < 0) {
+            return err;
+        }
+    }
+    if (plan->kind == PLAN_MANY) {
+        item->plan = *plan;
+    } else {
+        item->shard = plan->parts[0].shard;
+    }
+    return 0;
+}
+
+/* --- running ------------------------------------------------------------ */
+
+static int run_trip(ambit_cx *cx, void *arg)
+{
+    struct trip *trip = arg;
+    struct service *service = trip->service;
+    struct leg *leg = trip->leg;
+    leg->error = shard_run(cx, service->refs[trip->shard],
+                           &service->publics[trip->shard], &leg->work);
+    return 0;
+}
+
+/* The next touched shard from *shard on. */
+static bool find_trip(struct batch *batch, uint32_t *shard, struct trip *trip)
+{
+    while (*shard < batch->service->placement.shards) {
+        struct leg *leg = &batch->legs[*shard];
+        *trip = (struct trip){batch->service, leg, (*shard)++};
+        if (leg->is_touched) {
+            leg->next = leg->work->first;
+            leg->error = -ECANCELED; /* should its task never run */
+            return true;
+        }
+    }
+    return false;
+}
+
+static void travel(ambit_cx *cx, struct batch *batch)
+{
+    struct trip trip;
+    struct trip after;
+    uint32_t shard = 0;
+    int rc = 0;
+    if (!find_trip(batch, &shard, &trip)) {
+        return;
+    }
+    if (!find_trip(batch, &shard, &after)) {
+        run_trip(cx, &trip);
+        return;
+    }
+    ambit_scope (cx, side_by_side, &rc, .name = "batch") {
+        do {
+            if (ambit_spawn_with(side_by_side, run_trip, &trip,
+                                 .name = "share") < 0) {
+                run_trip(cx, &trip);
+            }
+            trip = after;
+        } while (find_trip(batch, &shard, &after));
+        run_trip(cx, &trip);
+    }
+}
+
+/* --- gathering ---------------------------------------------------------- */
+
+/* What became of one shard's part: an error, or its reply in ret_reply. */
+static int part_result(struct leg *leg, struct slice *ret_reply)
+{
+    struct request *request = leg->next;
+    if (leg->error != 0 || leg->work->error != 0) {
+        return leg->error != 0 ? leg->error : leg->work->error;
+    }
+    assert(request != NULL);
+    leg->next = request->next;
+    if (request->error != 0) {
+        return request->error;
+    }
+    *ret_reply = work_reply(leg->work, request);
+    return 0;
+}
+
+static enum outcome gather_many(struct batch *batch, struct item *item,
+                                struct bytes *out)
+{
+    struct plan *plan = &item->plan;
+    uint32_t failed = 0;
+    int error = 0;
+    for (size_t i = 0; i < plan->parts_len; i++) {
+        struct plan_part *part = &plan->parts[i];
+        int err = part_result(&batch->legs[part->shard], &part->reply);
+        if (err < 0 && error == 0) {
+            error = err;
+            failed = part->shard;
+        }
+    }
+    bool is_write = (item->command->flags & COMMAND_WRITE) != 0;
+    if (error == 0 && plan_merge(plan, out) < 0) {
+        error = -ENOMEM;
+    }
+    plan_fini(plan);
+    return error < 0 ? batch_reply_failure(out, failed, error, is_write)
+                     : OUTCOME_ANSWERED;
+}
+
+static enum outcome gather_one(struct batch *batch, struct item *item,
+                               struct bytes *out)
+{
+    struct slice reply;
+    if (item->is_local) {
+        reply = (struct slice){batch->local.data + item->reply_at,
+                               item->reply_len};
+    } else {
+        bool is_write = (item->command->flags & COMMAND_WRITE) != 0;
+        int err = part_result(&batch->legs[item->shard], &reply);
+        if (err < 0) {
+            return batch_reply_failure(out, item->shard, err, is_write);
+        }
+    }
+    bytes_append(out, reply.ptr, reply.len);
+    return OUTCOME_ANSWERED;
+}
+
+static int gather(struct batch *batch, struct bytes *out)
+{
+    memset(batch->outcomes, 0, sizeof batch->outcomes);
+    for (size_t i = 0; i < batch->items_len; i++) {
+        struct item *item = &batch->items[i];
+        enum outcome outcome = item->plan.kind == PLAN_MANY
+                                   ? gather_many(batch, item, out)
+                                   : gather_one(batch, item, out);
+        batch->outcomes[outcome]++;
+    }
+    return out->error;
+}
+
+static void clear(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->items_len; i++) {
+        plan_fini(&batch->items[i].plan);
+    }
+    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
+        if (batch->legs[i].is_touched) {
+            work_destroy(batch->legs[i].work);
+            batch->legs[i] = (struct leg){0};
+        }
+    }
+    bytes_truncate(&batch->local, 0);
+    batch->items_len = 0;
+    batch->bytes = 0;
+}
