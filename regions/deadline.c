@@ -80,7 +80,7 @@ static int deadline_post(struct region *region, int64_t deadline_ns)
     }
     *ask = (struct deadline_note){
         {NULL, deadline_deliver}, region, deadline_ns};
-    worker_post(region->host->worker, &ask->note);
+    worker_post(task_worker(region->host), &ask->note);
     return 0;
 }
 
@@ -90,7 +90,7 @@ int ambit_set_deadline(ambit_region *public, ambit_time deadline)
     if (region_is_cancelled(region)) {
         return -ESHUTDOWN;
     }
-    if (worker_self != region->host->worker) {
+    if (worker_self != task_worker(region->host)) {
         return deadline_post(region, deadline.ns);
     }
     deadline_set(region, deadline.ns);

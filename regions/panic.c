@@ -41,12 +41,16 @@ void ambit_panic(ambit_cx *cx, const char *format, ...)
     say(task, format, args);
     va_end(args);
     RULE(TASK_PANIC_2);
-    if (task->worker == NULL) {
+    if (task_worker(task) == NULL) {
         task_jump_out(task);
     }
+    if (task->hooks != NULL) {
+        task->hooks->panic_begins(task);
+    }
     close_scopes(task);
-    if (task->panicked != NULL) {
-        task->panicked(task);
+    if (task->hooks != NULL) {
+        task->hooks->panic_ends(task);
+        worker_drop_stack(worker_self);
     }
     task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
 }

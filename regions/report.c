@@ -41,7 +41,7 @@ static unsigned collect(struct region *region, struct worker *worker,
     list_for_each(node, &region->owner.tasks)
     {
         struct task *task = CONTAINER_OF(node, struct task, sibling);
-        if (task->worker != worker || ++found > REPORT_TASKS) {
+        if (task_worker(task) != worker || ++found > REPORT_TASKS) {
             continue;
         }
         int n = describe(task, text + at, room - at);

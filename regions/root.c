@@ -69,7 +69,7 @@ void ambit_runtime_stop(ambit_runtime *public)
                                                  memory_order_acq_rel);
     if (note != NULL) {
         struct root *root = CONTAINER_OF(note, struct root, stop);
-        worker_post(root->task.worker, note);
+        worker_post(task_worker(&root->task), note);
     }
 }
 

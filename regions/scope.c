@@ -38,7 +38,7 @@ int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
     block->region = NULL;
     block->reached_end = false;
     block->left = true;
-    if (host->worker == NULL) {
+    if (task_worker(host) == NULL) {
         return -EPERM;
     }
     int rc = region_open(block_region(block), region_current(host), host,

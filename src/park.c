@@ -27,10 +27,10 @@ static int park_refusal(struct task *task)
 
 int park_check(struct task *task)
 {
-    if (UNLIKELY(task->worker == NULL)) {
+    if (UNLIKELY(task_worker(task) == NULL)) {
         return -EPERM;
     }
-    CHECK(task->worker == worker_self);
+    CHECK(task_worker(task) == worker_self);
     return park_refusal(task);
 }
 
@@ -62,7 +62,7 @@ void park_abort(struct task *task)
 int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
              void *arg)
 {
-    ASSERT(task->worker != NULL);
+    ASSERT(task_worker(task) != NULL);
     ASSERT(!task->parked);
     if (!task->listed) {
         park_list(task);
@@ -83,7 +83,7 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     }
     task->parked = true;
     RULE(TASK_PARK_1);
-    worker_switch_out(task->worker, task);
+    worker_switch_out(task_worker(task), task);
     ASSERT(!task->parked);
     task->kind = PARK_NONE;
     return task->wake_value;

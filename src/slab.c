@@ -12,11 +12,11 @@
  * pays for the lock once in BATCH objects, and one that allocates and frees
  * around a boundary does not pay each time.
  *
- * A free object holds two links, behind the generation word in a HANDLE class:
+ * A free object holds two links, behind the kept bytes in a HANDLE class:
  *
  *     struct links { next in this chain; next batch, in the first of a batch }
  *
- * Under ASan a free object is poisoned, all but its generation word.
+ * Under ASan a free object is poisoned, all but its kept bytes.
  *
  * Owner: a cache belongs to one thread, the depot to any under its lock.
  */
@@ -34,10 +34,8 @@
 
 #define SLAB_SIZE ((size_t)64 << 10)
 #define SPAN_SLABS 16
-#define SPAN_SIZE                                           \
-    ((SPAN_SLABS + 1) * SLAB_SIZE) /* one lost to alignment \
-                                    */
-#define GENERATION_SIZE 8
+/* One slab's worth is lost to alignment. */
+#define SPAN_SIZE ((SPAN_SLABS + 1) * SLAB_SIZE)
 #define FREED_BYTE 0xfe
 
 #ifdef AMBIT_CHECKED
@@ -81,9 +79,9 @@ struct slab_depot {
 };
 
 static const size_t sizes[SLAB_CLASSES] = {
-    [SLAB_HANDLE_128] = 128, [SLAB_HANDLE_256] = 256, [SLAB_HANDLE_512] = 512,
-    [SLAB_64] = 64,          [SLAB_128] = 128,        [SLAB_256] = 256,
-    [SLAB_512] = 512,        [SLAB_1024] = 1024,
+    [SLAB_HANDLE_128] = 128,   [SLAB_HANDLE_256] = 256, [SLAB_HANDLE_512] = 512,
+    [SLAB_HANDLE_1024] = 1024, [SLAB_64] = 64,          [SLAB_128] = 128,
+    [SLAB_256] = 256,          [SLAB_512] = 512,        [SLAB_1024] = 1024,
 };
 
 static struct chain depot_take(struct slab_depot *depot, enum slab_class c);
@@ -94,7 +92,7 @@ static void depot_give_one(struct slab_depot *depot, enum slab_class c,
 
 static size_t links_offset(enum slab_class c)
 {
-    return c <= SLAB_HANDLE_512 ? GENERATION_SIZE : 0;
+    return c <= SLAB_HANDLE_1024 ? SLAB_KEPT_SIZE : 0;
 }
 
 static inline struct links *links_of(enum slab_class c,
@@ -129,7 +127,7 @@ TOOL_READS_POISON static void set_next_batch(enum slab_class c,
     links_of(c, batch)->next_batch = next;
 }
 
-/* From here on nobody may use the object, but a stale handle its generation. */
+/* From here on nobody may use the object, but a stale handle its kept bytes. */
 static void object_close(enum slab_class c, struct slab_object *object)
 {
 #if TOOL_ASAN

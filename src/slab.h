@@ -10,9 +10,9 @@
  *     slab_depot_destroy(depot);
  *
  *   - Memory carved for a class stays of that class until the depot goes.
- *   - The first eight bytes of a HANDLE object are a generation word that the
- *     slab never touches after zeroing it once.  So a stale handle may look at
- *     the word at any time, and finds that its generation is over.
+ *   - The first SLAB_KEPT_SIZE bytes of a HANDLE object are kept: the slab
+ * never touches them after zeroing them once.  They hold a generation, so a
+ * stale handle may look at any time, and finds that its generation is over.
  *   - An object may be freed on another thread than it was allocated on.
  *   - Allocation neither suspends nor takes a lock, but once in a batch.
  */
@@ -23,11 +23,14 @@
 
 #include <pthread.h>
 
+#define SLAB_KEPT_SIZE 64
+
 /* The number is the size in bytes.  Objects are aligned to their size. */
 enum slab_class {
     SLAB_HANDLE_128,
     SLAB_HANDLE_256,
     SLAB_HANDLE_512,
+    SLAB_HANDLE_1024,
     SLAB_64,
     SLAB_128,
     SLAB_256,
@@ -62,7 +65,7 @@ void slab_cache_init(struct slab_cache *cache, struct slab_depot *depot);
 void slab_cache_fini(struct slab_cache *cache);
 
 /* An object of the class.  Its bytes are whatever they were, but for the
- * generation word of a HANDLE object: that is 0, or what its users last wrote.
+ * kept ones of a HANDLE object: those are 0, or what its users last wrote.
  * cache may be NULL (a thread that is no worker): then the depot is used under
  * its lock.  NULL when memory is short. */
 void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,

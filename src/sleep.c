@@ -29,7 +29,7 @@ int ambit_yield(ambit_cx *cx)
     if (rc < 0) {
         return rc;
     }
-    worker_ready(task->worker, task);
+    worker_ready(task_worker(task), task);
     park(task, PARK_YIELD, NULL, NULL);
     return 0;
 }
@@ -89,5 +89,5 @@ ambit_runtime *ambit_cx_runtime(ambit_cx *cx)
 unsigned ambit_cx_worker(ambit_cx *cx)
 {
     struct task *task = task_of(cx);
-    return task->worker != NULL ? task->worker->index : UINT32_MAX;
+    return task_worker(task) != NULL ? task_worker(task)->index : UINT32_MAX;
 }

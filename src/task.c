@@ -55,7 +55,6 @@ void task_free(struct task *task)
 static void abort_deliver(struct worker *worker, struct note *note)
 {
     struct task *task = CONTAINER_OF(note, struct task, abort_note);
-    (void)worker;
     /* ORDER(abort-post): acq_rel.  From here on a new request posts again;
      * pairs with the exchanges in task_post_abort() and task_free(). */
     uint8_t state = atomic_exchange_explicit(&task->abort_state, ABORT_NONE,
@@ -64,7 +63,15 @@ static void abort_deliver(struct worker *worker, struct note *note)
         task_let_go(task);
         return;
     }
-    park_abort(task);
+    /* ORDER(task-worker): seq_cst.  As in task_post_abort(): a dormant task
+     * may have moved meanwhile. */
+    struct worker *now =
+        atomic_load_explicit(&task->worker, memory_order_seq_cst);
+    if (now == worker) {
+        park_abort(task);
+    } else if (now != NULL) {
+        task_post_abort(task);
+    }
 }
 
 void task_owner_init(struct task_owner *owner,
@@ -147,7 +154,7 @@ void task_start(struct task *task, bool alert)
 
 void task_wake(struct task *task, int64_t value)
 {
-    struct worker *worker = task->worker;
+    struct worker *worker = task_worker(task);
     task->wake_value = value;
     if (worker == worker_self) {
         worker_ready(worker, task);
@@ -158,13 +165,21 @@ void task_wake(struct task *task, int64_t value)
 
 void task_post_abort(struct task *task)
 {
+    if (task->hooks != NULL) {
+        task->hooks->nudge(task);
+    }
+    /* ORDER(task-worker): seq_cst.  After the cancel flag was set; pairs with
+     * the store in stack_body().  None: it will look at the flag itself. */
+    struct worker *worker =
+        atomic_load_explicit(&task->worker, memory_order_seq_cst);
     uint8_t none = ABORT_NONE;
     /* ORDER(abort-post): acq_rel.  One request is enough until it has been
      * delivered; pairs with the exchange in abort_deliver(). */
-    if (atomic_compare_exchange_strong_explicit(
+    if (worker != NULL &&
+        atomic_compare_exchange_strong_explicit(
             &task->abort_state, &none, ABORT_POSTED, memory_order_acq_rel,
             memory_order_relaxed)) {
-        worker_post(task->worker, &task->abort_note);
+        worker_post(worker, &task->abort_note);
     }
 }
 
@@ -264,9 +279,15 @@ _Noreturn void task_jump_out(struct task *task)
     longjmp(*(jmp_buf *)task->abort_arg, 1);
 }
 
+void task_leave_worker(struct task *task)
+{
+    /* ORDER(task-worker): seq_cst.  Pairs with task_post_abort(). */
+    atomic_store_explicit(&task->worker, NULL, memory_order_seq_cst);
+}
+
 _Noreturn void task_exit_now(struct task *task, enum task_end end, int result)
 {
-    struct worker *worker = task->worker;
+    struct worker *worker = task_worker(task);
     ASSERT(worker == worker_self);
     task_exit(task, end, result);
     worker_drop_stack(worker);

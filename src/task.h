@@ -62,6 +62,16 @@ struct task_owner {
     void (*task_exited)(struct task_owner *owner, const struct task_exit *exit);
 };
 
+/* What is special about the task of a larger object. */
+struct task_hooks {
+    /* Its cancellation has changed: see to it that it runs and looks. */
+    void (*nudge)(struct task *task);
+    /* A panic begins: before any scope is closed. */
+    void (*panic_begins)(struct task *task);
+    /* All scopes are closed: instead of the usual end; the stack is dropped. */
+    void (*panic_ends)(struct task *task);
+};
+
 /* What a task function returns to go dormant; never seen by an owner. */
 #define TASK_DORMANT INT32_MAX
 
@@ -92,12 +102,14 @@ struct task {
     uint8_t kind;      /* enum park_kind */
     uint16_t masked;   /* depth; > 0: cancellation is not seen */
     int result;
-    struct worker *worker;     /* NULL until it starts, and on a pool thread */
+    /* NULL until it starts, on a pool thread, and while it is dormant;
+     * written by the worker, read by any thread: ORDER(task-worker) */
+    _Atomic(struct worker *) worker;
     struct stack *stack;
     struct task_owner *scope;  /* innermost open scope */
     park_abort_fn *abort;
     void *abort_arg;
-    void (*panicked)(struct task *task); /* instead of the usual end */
+    const struct task_hooks *hooks; /* NULL: an ordinary task */
     void *object;              /* whose task this is, to the room above */
     struct list_node sibling;  /* owner.tasks or owner.ended; owner.lock */
 
@@ -119,6 +131,14 @@ struct task {
 static inline struct task *task_of(ambit_cx *cx)
 {
     return CONTAINER_OF(cx, struct task, cx);
+}
+
+/* The worker a running or parked task belongs to; its own thread asks. */
+static inline struct worker *task_worker(struct task *task)
+{
+    /* ORDER(task-worker): relaxed.  Written by this very thread, or before the
+     * note that brought us here. */
+    return atomic_load_explicit(&task->worker, memory_order_relaxed);
 }
 
 void task_owner_init(struct task_owner *owner,
@@ -149,6 +169,10 @@ void task_run_blocking(struct task *task);
 
 /* In the loop: ends a task that could not be given a stack. */
 void task_refuse(struct task *task, int result);
+
+/* The last thing a task does with itself before it returns TASK_DORMANT and
+ * may be started elsewhere. */
+void task_leave_worker(struct task *task);
 
 /* On a pool thread: ends the running task as panicked. */
 _Noreturn void task_jump_out(struct task *task);

@@ -41,7 +41,7 @@ static struct task *queue_pop(struct task_queue *queue)
 
 void worker_ready(struct worker *worker, struct task *task)
 {
-    CHECK(task->worker == worker);
+    CHECK(task_worker(task) == worker);
     queue_push(&worker->ready, &task->wake_note);
 }
 
@@ -116,9 +116,12 @@ static void stack_body(void *arg)
     for (;;) {
         struct worker *worker = worker_self;
         struct task *task = stack->task;
-        task->worker = worker;
         task->stack = stack;
         worker->current = task;
+        /* ORDER(task-worker): seq_cst.  Before the task looks at its cancel
+         * flag; pairs with task_post_abort(): whoever set the flag first and
+         * then found no worker here, is seen by that look. */
+        atomic_store_explicit(&task->worker, worker, memory_order_seq_cst);
         task_run(task);
         stack->task = worker_next_fresh(worker);
         if (stack->task == NULL) {
@@ -194,7 +197,8 @@ static void refuse_stack(struct worker *worker, struct task *task)
              "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
              "(option .stacks_max)",
              task->name, worker->stacks.lent, worker->index);
-    task->worker = worker;
+    /* ORDER(task-worker): relaxed.  Nobody else knows the task. */
+    atomic_store_explicit(&task->worker, worker, memory_order_relaxed);
     task_refuse(task, -ENOMEM);
 }
 

@@ -31,7 +31,7 @@ static void op_ended(struct op *op)
 
 static enum park_answer op_abort(struct task *task, void *arg)
 {
-    driver_cancel(task->worker->driver, arg);
+    driver_cancel(task_worker(task)->driver, arg);
     return PARK_BUSY;
 }
 
@@ -43,7 +43,7 @@ int32_t io_run_bare(struct task *task, struct op *op)
     }
     op->waiter = task;
     op->complete = op_ended;
-    rc = driver_submit(task->worker->driver, op);
+    rc = driver_submit(task_worker(task)->driver, op);
     if (rc < 0) {
         return rc;
     }
@@ -143,7 +143,7 @@ static bool cancel_uses(struct io_handle *handle, struct task *closer)
     {
         struct use *use = CONTAINER_OF(node, struct use, node);
         use->note_posted = true;
-        worker_post(use->task->worker, &use->cancel_note);
+        worker_post(task_worker(use->task), &use->cancel_note);
     }
     bool any = !list_is_empty(&handle->uses);
     handle->closer = any ? closer : NULL;
@@ -152,7 +152,7 @@ static bool cancel_uses(struct io_handle *handle, struct task *closer)
 
 int io_close(struct task *task, struct io_handle *handle)
 {
-    REQUIRE(task->worker != NULL, "close is called from a task on a worker");
+    REQUIRE(task_worker(task) != NULL, "close is called from a task on a worker");
     spin_lock(&handle->lock);
     if (handle->closing) {
         spin_unlock(&handle->lock);

@@ -155,7 +155,7 @@ static int watch_arm(struct task *task, struct signal_watch *watch)
         .offset = UINT64_MAX, /* no position: an eventfd */
         .complete = watch_ended,
     };
-    return driver_submit(task->worker->driver, &watch->op);
+    return driver_submit(task_worker(task)->driver, &watch->op);
 }
 
 static int watch_open(struct task *task, struct signal_watch *watch)
@@ -210,7 +210,7 @@ void signal_watch_end(struct task *task, struct signal_watch *watch)
     }
     if (!watch->done) {
         watch->ender = task;
-        driver_cancel(task->worker->driver, &watch->op);
+        driver_cancel(task_worker(task)->driver, &watch->op);
         park(task, PARK_SHUT, NULL, NULL);
     }
     close(watch->fd);

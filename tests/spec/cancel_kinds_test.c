@@ -20,8 +20,9 @@ struct stuck {
     int unused;
 };
 
-static int stuck_call(ambit_cx *cx, struct stuck *state,
-                      const struct stuck *call, struct stuck *ret_reply)
+static int stuck_handle_call(ambit_cx *cx, struct stuck *state,
+                             const struct stuck *call,
+                             struct stuck *ret_reply)
 {
     (void)state;
     (void)call;
@@ -29,15 +30,15 @@ static int stuck_call(ambit_cx *cx, struct stuck *state,
     return ambit_sleep_until(cx, ambit_never());
 }
 
-static int stuck_init(ambit_cx *cx, struct stuck *state, const void *arg)
+static int stuck_handle_init(ambit_cx *cx, struct stuck *state, const void *arg)
 {
     (void)state;
     return arg == NULL ? 0 : ambit_sleep_until(cx, ambit_never());
 }
 
 AMBIT_SERVER(stuck, struct stuck, struct stuck, struct stuck,
-             .limits = {.mailbox_max = 2}, .init = stuck_init,
-             .handle_call = stuck_call);
+             .limits = {.mailbox_max = 2}, .init = stuck_handle_init,
+             .handle_call = stuck_handle_call);
 
 struct world {
     ambit_region *region; /* of all that is stuck */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* LINK: docs/examples/kvd/{store,table,expiry,glob,bytes,memory}.c */
+/* LINK: docs/examples/kvd/{store,table,expiry,bytes,memory}.c */
 /*
  * kvd_store_test.c -- the table against a model that cannot be wrong, the
  * promise of SCAN, and each allocation failing once.
  */
 #include "tests/unit/kvd_kit.h"
 
-#include "docs/examples/kvd/glob.h"
 #include "docs/examples/kvd/store.h"
 
 static struct slice key_of(char to[16], unsigned number)
@@ -462,70 +461,4 @@ Test(kvd_store, keys_and_values_may_be_any_bytes)
     found = store_find(store, keys[3], STORE_TIMELESS);
     cr_assert(slice_equals(store_value(found), (struct slice){"\0b", 2}));
     store_destroy(store);
-}
-
-/* --- glob -------------------------------------------------------------------
- */
-
-Test(kvd_store, patterns_match_as_they_say)
-{
-    static const struct {
-        const char *pattern;
-        const char *text;
-        bool matches;
-    } cases[] = {
-        {"*", "", true},
-        {"*", "abc", true},
-        {"", "", true},
-        {"", "a", false},
-        {"a*c", "abbbc", true},
-        {"a*c", "abbb", false},
-        {"a?c", "abc", true},
-        {"a?c", "ac", false},
-        {"[abc]", "b", true},
-        {"[abc]", "d", false},
-        {"[^abc]", "d", true},
-        {"[^abc]", "a", false},
-        {"[a-c]x", "bx", true},
-        {"[c-a]x", "bx", true},
-        {"[a-", "-", true},
-        {"[a", "a", true},
-        {"[", "a", false},
-        {"[]", "a", false},
-        {"[^]", "a", true},
-        {"\\*", "*", true},
-        {"\\*", "a", false},
-        {"[\\]]", "]", true},
-        {"a\\", "a\\", true},
-        {"**a**", "bab", true},
-        {"*a*b*c*", "xxaybzc", true},
-        {"*a*b*c*", "xxaycz", false},
-        {"a*b*b", "abb", true},
-        {"a*b*b", "ab", false},
-        {"A", "a", false},
-        {"user:[0-9]*", "user:7x", true},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        cr_assert_eq(glob_matches(slice_text(cases[i].pattern),
-                                  slice_text(cases[i].text)),
-                     cases[i].matches, "%s on %s", cases[i].pattern,
-                     cases[i].text);
-    }
-    cr_assert(glob_matches_nocase(slice_text("MAX*"), slice_text("maxmemory")));
-    cr_assert(glob_matches_nocase(slice_text("[A-C]"), slice_text("b")));
-}
-
-/* Goal: a hostile pattern ends.  Method: one that takes a naive matcher longer
- * than the sun will burn. */
-Test(kvd_store, hostile_patterns_end)
-{
-    char pattern[200];
-    char text[2000];
-    for (size_t i = 0; i < sizeof pattern; i += 2) {
-        memcpy(pattern + i, "*a", 2);
-    }
-    memset(text, 'a', sizeof text);
-    text[sizeof text - 1] = 'b';
-    cr_assert_not(glob_matches((struct slice){pattern, sizeof pattern},
-                               (struct slice){text, sizeof text}));
 }

@@ -236,10 +236,10 @@ Test(overflow, passes_on_what_is_none)
     struct outcome outcome = outcome_of(fault_with_previous);
     cr_assert(WIFEXITED(outcome.status));
     cr_assert_eq(WEXITSTATUS(outcome.status), CHAINED);
-    cr_assert_str_empty(outcome.said);
+    cr_assert_str_eq(outcome.said, "");
     outcome = outcome_of(fault_alone);
     cr_assert(died_of(&outcome, SIGSEGV));
-    cr_assert_str_empty(outcome.said);
+    cr_assert_str_eq(outcome.said, "");
     outcome = outcome_of(send_to_self);
     cr_assert(died_of(&outcome, SIGSEGV));
     outcome = outcome_of(send_ignored);

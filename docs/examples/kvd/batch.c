@@ -140,9 +140,9 @@ enum outcome batch_reply_failure(struct bytes *out, uint32_t shard, int error,
                            shard);
         return OUTCOME_REFUSED;
     case -EOWNERDEAD:
-        reply_error_format(
-            out, "TRYAGAIN shard %u restarted, %s", shard,
-            is_write ? "the write may or may not have happened" : "ask again");
+        reply_error_format(out, "TRYAGAIN shard %u restarted, %s", shard,
+                           is_write ? "the write may or may not have happened"
+                                    : "ask again");
         return OUTCOME_CANCELLED;
     case -EPIPE:
     case -ESTALE:
@@ -259,43 +259,46 @@ static int run_trip(ambit_cx *cx, void *arg)
     return 0;
 }
 
-/* The next touched shard from *shard on. */
-static bool find_trip(struct batch *batch, uint32_t *shard, struct trip *trip)
+/* How many shards are touched, and the last of them.  A share whose task
+ * never runs stays cancelled. */
+static size_t prepare(struct batch *batch, uint32_t *ret_last)
 {
-    while (*shard < batch->service->placement.shards) {
-        struct leg *leg = &batch->legs[*shard];
-        *trip = (struct trip){batch->service, leg, (*shard)++};
+    size_t touched = 0;
+    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
+        struct leg *leg = &batch->legs[i];
         if (leg->is_touched) {
             leg->next = leg->work->first;
-            leg->error = -ECANCELED; /* should its task never run */
-            return true;
+            leg->error = -ECANCELED;
+            *ret_last = i;
+            touched++;
         }
     }
-    return false;
+    return touched;
 }
 
 static void travel(ambit_cx *cx, struct batch *batch)
 {
-    struct trip trip;
-    struct trip after;
-    uint32_t shard = 0;
+    struct trip trip = {.service = batch->service};
+    uint32_t last = 0;
     int rc = 0;
-    if (!find_trip(batch, &shard, &trip)) {
-        return;
-    }
-    if (!find_trip(batch, &shard, &after)) {
-        run_trip(cx, &trip);
+    size_t touched = prepare(batch, &last);
+    struct trip own = {batch->service, &batch->legs[last], last};
+    if (touched < 2) {
+        if (touched == 1) {
+            run_trip(cx, &own);
+        }
         return;
     }
     ambit_scope (cx, side_by_side, &rc, .name = "batch") {
-        do {
-            if (ambit_spawn_with(side_by_side, run_trip, &trip,
+        for (trip.shard = 0; trip.shard < last; trip.shard++) {
+            trip.leg = &batch->legs[trip.shard];
+            if (trip.leg->is_touched &&
+                ambit_spawn_with(side_by_side, run_trip, &trip,
                                  .name = "share") < 0) {
                 run_trip(cx, &trip);
             }
-            trip = after;
-        } while (find_trip(batch, &shard, &after));
-        run_trip(cx, &trip);
+        }
+        run_trip(cx, &own);
     }
 }
 
@@ -345,8 +348,8 @@ static enum outcome gather_one(struct batch *batch, struct item *item,
 {
     struct slice reply;
     if (item->is_local) {
-        reply = (struct slice){batch->local.data + item->reply_at,
-                               item->reply_len};
+        reply =
+            (struct slice){batch->local.data + item->reply_at, item->reply_len};
     } else {
         bool is_write = (item->command->flags & COMMAND_WRITE) != 0;
         int err = part_result(&batch->legs[item->shard], &reply);

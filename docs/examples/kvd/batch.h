@@ -27,7 +27,7 @@ enum {
     BATCH_BYTES_MAX = 256 * 1024, /* a larger request travels alone */
 };
 
-enum outcome { OUTCOME_ANSWERED, OUTCOME_REFUSED, OUTCOME_CANCELLED };
+enum outcome { OUTCOME_ANSWERED, OUTCOME_REFUSED, OUTCOME_CANCELLED, OUTCOMES };
 
 /* What is said when a shard could not be asked; writes one error. */
 enum outcome batch_reply_failure(struct bytes *out, uint32_t shard, int error,
@@ -44,7 +44,7 @@ struct batch {
     struct leg *legs;   /* one for each shard */
     struct bytes local; /* replies that needed no shard */
     size_t bytes;
-    uint64_t outcomes[3]; /* of the last run, by enum outcome */
+    uint64_t outcomes[OUTCOMES]; /* of the last run, by enum outcome */
 };
 
 /* 0 or -ENOMEM. */

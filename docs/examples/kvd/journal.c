@@ -123,7 +123,8 @@ int journal_new_file(ambit_cx *cx, const struct journal *journal, uint64_t salt,
     const struct journal_config *config = &journal->config;
     ambit_file *file;
     path_of(journal, "new", path);
-    int err = ambit_file_open(cx, path, O_RDWR | O_CREAT | O_TRUNC, 0600, &file);
+    int err =
+        ambit_file_open(cx, path, O_RDWR | O_CREAT | O_TRUNC, 0600, &file);
     if (err < 0) {
         return err;
     }
@@ -206,8 +207,7 @@ static int read_header(ambit_cx *cx, struct journal *journal)
     char header[RECORD_FILE_HEADER_BYTES];
     char why[160] = "";
     struct record_file found;
-    ssize_t len =
-        ambit_file_read(cx, journal->file, header, sizeof header, 0);
+    ssize_t len = ambit_file_read(cx, journal->file, header, sizeof header, 0);
     int err = len < 0 ? (int)len : 0;
     if (err < 0) {
         snprintf(why, sizeof why, "%s", ambit_strerror(err));

@@ -46,7 +46,7 @@ struct rewrite {
 struct journal {
     struct journal_config config;
     ambit_file *file;
-    uint64_t size;      /* JRN-1 */
+    uint64_t size; /* JRN-1 */
     uint64_t salt;
     uint64_t size_fresh; /* when it was last rewritten; 0: never */
     bool has_tail;       /* a failed write may have left bytes behind size */

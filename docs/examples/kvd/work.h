@@ -28,7 +28,7 @@ struct work {
     size_t bytes; /* of all requests */
     struct bytes reply;
     struct memory memory; /* a ceiling for the replies */
-    int error; /* 0, or why nothing of it was done */
+    int error;            /* 0, or why nothing of it was done */
 };
 
 /* NULL: out of memory. */

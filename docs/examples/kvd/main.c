@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c -- kvd, from its command line to its exit status.
+ *
+ *     0  ended by SIGTERM or SIGINT, everybody was served
+ *     1  could not start: one sentence on stderr says why
+ *     2  the shards crashed too often: the supervisor gave up
+ *
+ * The last line on stdout is the ledger, which the demo and the tests check.
+ */
+#include "folder.h"
+#include "options.h"
+#include "say.h"
+#include "service.h"
+
+#include <dirent.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* What the process holds; taken before and after. */
+struct holdings {
+    int64_t fds;
+    int64_t bytes;
+};
+
+static struct holdings holdings_now(void);
+static int run(const struct options *options, const struct folder *folder);
+static int finish(struct service *service, ambit_runtime *runtime, int rc,
+                  const struct holdings *before);
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct folder folder;
+    char why[600];
+    if (options_parse(argc, argv, &options, why) < 0) {
+        say("%s", why);
+        return 1;
+    }
+    if (options.help) {
+        options_print_help(stdout);
+        return 0;
+    }
+    /* Both are errors of the call that meets them, not of the process. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    if (folder_open(&folder, options.dir, why) < 0) {
+        say("%s", why);
+        return 1;
+    }
+    int status = run(&options, &folder);
+    folder_close(&folder);
+    return status;
+}
+
+static void log_line(void *user, enum ambit_log_level level, const char *line)
+{
+    (void)user;
+    if (level >= AMBIT_LOG_WARNING) {
+        say("%s", line);
+    }
+}
+
+static int do_nothing(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    return ambit_checkpoint(cx);
+}
+
+static int create(const struct options *options, ambit_runtime **ret_runtime)
+{
+    return ambit_runtime_create(
+        ret_runtime, &(struct ambit_runtime_options){
+                         .size_ = sizeof(struct ambit_runtime_options),
+                         .workers = (unsigned)options->workers,
+                         .log = log_line,
+                     });
+}
+
+static int run(const struct options *options, const struct folder *folder)
+{
+    ambit_runtime *runtime;
+    struct service service;
+    /* What the C library keeps for threads it once had is no leak: let it have
+     * them once before the count. */
+    int rc = create(options, &runtime);
+    if (rc < 0) {
+        return 1;
+    }
+    ambit_runtime_run(runtime, do_nothing, NULL);
+    ambit_runtime_destroy(runtime);
+    struct holdings before = holdings_now();
+    rc = create(options, &runtime);
+    if (rc < 0) {
+        return 1;
+    }
+    if (service_init(&service, options, folder) < 0) {
+        say("there is no memory for %d shards", (int)options->shards);
+        ambit_runtime_destroy(runtime);
+        return 1;
+    }
+    rc = ambit_runtime_run(runtime, service_run, &service);
+    return finish(&service, runtime, rc, &before);
+}
+
+static int finish(struct service *service, ambit_runtime *runtime, int rc,
+                  const struct holdings *before)
+{
+    char lines[1024];
+    struct ambit_runtime_stats stats;
+    ambit_runtime_stats(runtime, &stats);
+    ambit_runtime_destroy(runtime);
+    ledger_print(&service->ledger, " ", '=', lines, sizeof lines);
+    bool is_balanced = ledger_is_balanced(&service->ledger);
+    long long drained_ms = service->drained_ms;
+    bool has_served = service->port != 0 && (rc == 0 || service->gave_up);
+    service_fini(service);
+    struct holdings after = holdings_now();
+    if (has_served) {
+        printf(
+            "kvd ledger %s drained_ms=%lld leaked_tasks=%lld leaked_fds=%lld "
+            "leaked_bytes=%lld balanced=%s\n",
+            lines, drained_ms,
+            (long long)(stats.spawned - stats.completed - stats.cancelled -
+                        stats.panicked),
+            (long long)(after.fds - before->fds),
+            (long long)(after.bytes - before->bytes),
+            is_balanced ? "yes" : "no");
+        fflush(stdout);
+    }
+    return service->gave_up ? 2 : rc < 0 ? 1 : 0;
+}
+
+static struct holdings holdings_now(void)
+{
+    struct holdings holdings = {0};
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir != NULL && readdir(dir) != NULL) {
+        holdings.fds++;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    holdings.bytes = (int64_t)mallinfo2().uordblks;
+    return holdings;
+}
