@@ -7,9 +7,10 @@
  * not run yet, meet the mark at their next suspending call.  The mark stays
  * until the region closes: cancellation is a level, not an edge.
  *
- *   CAN-1  While a region is cancelled, suspending calls of its tasks refuse.
- *   CAN-2  A cancel reaches all regions below, whatever the depth.
- *   CAN-3  A reason only strengthens.
+ *   CAN-1  A cancel is a request: it waits for nothing.
+ *   CAN-5  A reason only strengthens.
+ *   CAN-7  A cancel reaches all regions below, whatever the depth.
+ *   CAN-9  A reason names the region it started at.
  *
  * The walk is iterative and holds the locks of the path from the region it
  * started at down to where it is.  Any thread.
@@ -46,7 +47,7 @@ static void cause_strengthen(struct region_cause *cause,
                              const char *region)
 {
     if (kind > cause->kind) {
-        RULE(CAN_3);
+        RULE(CAN_5);
         *cause = (struct region_cause){kind, text, region};
     }
 }
@@ -97,7 +98,7 @@ void region_cancel(struct region *region, enum ambit_cancel_kind kind,
     mark(region);
     call_off(region);
     struct region *at = region;
-    RULE(CAN_2);
+    RULE(CAN_7);
     while ((at = walk_on(region, at)) != NULL) {
         enter_child(at, kind, text, region->name);
     }
@@ -106,6 +107,7 @@ void region_cancel(struct region *region, enum ambit_cancel_kind kind,
 
 void ambit_cancel(ambit_region *region, const char *text)
 {
+    RULE(CAN_1);
     region_cancel(region_of(region), AMBIT_CANCEL_USER, text);
 }
 
@@ -114,6 +116,7 @@ struct ambit_cancel_reason ambit_cancel_reason(ambit_region *public)
     struct region *region = region_of(public);
     spin_lock(&region->owner.lock);
     bool own = region->own.kind >= region->outer_cause.kind;
+    RULE(CAN_9);
     struct region_cause cause = own ? region->own : region->outer_cause;
     spin_unlock(&region->owner.lock);
     return (struct ambit_cancel_reason){

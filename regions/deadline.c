@@ -6,7 +6,7 @@
  * that is earlier than the parent's needs one: the parent's cancel reaches
  * down by itself.
  *
- *   REG-BUDGET-3  A deadline is never later than the parent's.
+ *   REG-BUDGET-1  A deadline is never later than the parent's.
  */
 #include "regions/region.h"
 
@@ -16,6 +16,7 @@ static void deadline_fired(struct timer *timer)
 {
     struct region *region =
         CONTAINER_OF(timer, struct region, deadline_timer);
+    RULE(TIME_5);
     region_cancel(region, AMBIT_CANCEL_DEADLINE, "deadline");
 }
 
@@ -25,7 +26,7 @@ static void deadline_set(struct region *region, int64_t deadline_ns)
     int64_t limit =
         region->parent != NULL ? region->parent->deadline_ns : INT64_MAX;
     worker_timer_disarm(&region->deadline_timer);
-    RULE(REG_BUDGET_3);
+    RULE(REG_BUDGET_1);
     region->own_deadline = deadline_ns < limit;
     region->deadline_ns = region->own_deadline ? deadline_ns : limit;
     if (!region->own_deadline) {
@@ -87,6 +88,7 @@ static int deadline_post(struct region *region, int64_t deadline_ns)
 int ambit_set_deadline(ambit_region *public, ambit_time deadline)
 {
     struct region *region = region_of(public);
+    RULE(REG_BUDGET_3);
     if (region_is_cancelled(region)) {
         return -ESHUTDOWN;
     }

@@ -10,8 +10,9 @@
  *   REG-FIN-1  A pushed finalizer runs exactly once.
  *   REG-FIN-2  Finalizers run in reverse order of pushing.
  *   REG-FIN-3  A failing finalizer does not keep the others from running.
- *   REG-FIN-4  A closing region takes no finalizer.
- *   REG-FIN-5  Cancellation does not reach a finalizer; its time limit does.
+ *   REG-FIN-4  Cancellation does not reach a finalizer.
+ *   REG-FIN-5  The end of the clean-up time does.
+ *   REG-FIN-6  A region without children takes no finalizer.
  *
  * Each is taken off the list before it is called, so a panic in one goes on
  * with the rest.
@@ -43,7 +44,7 @@ static int finalizer_push(struct region *region, struct finalizer what)
     }
     spin_unlock(&region->owner.lock);
     if (closed) {
-        RULE(REG_FIN_4);
+        RULE(REG_FIN_6);
         runtime_free(runtime, SLAB_64, made);
         return -ESHUTDOWN;
     }
@@ -85,6 +86,7 @@ static void cleanup_spent(struct timer *timer)
              "finalizers still wait for is called off",
              region->name != NULL ? region->name : "scope",
              (double)region->cleanup_ns / 1e9);
+    RULE(REG_FIN_5);
     host->mask_spent = true;
     park_abort(host);
 }
@@ -111,6 +113,7 @@ void finalizers_run(struct region *region)
     }
     bool spent_before = host->mask_spent;
     host->masked++;
+    worker_timer_disarm(&region->close_timer); /* after a panic in one */
     timer_init(&region->close_timer, cleanup_spent);
     worker_timer_arm(&region->close_timer,
                      clock_now_ns() + region->cleanup_ns);

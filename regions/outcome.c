@@ -30,6 +30,7 @@ static void keep(struct region *region, const struct task_exit *exit)
 {
     spin_lock(&region->owner.lock);
     if (exit->end == TASK_PANICKED) {
+        RULE(TASK_PANIC_3);
         region->panicked = true;
     } else if (region->failure == 0) {
         region->failure = exit->result;
@@ -76,11 +77,12 @@ int outcome_result(struct region *region)
     if (region->failure != 0) {
         return region->failure;
     }
+    RULE(CAN_4);
     if (region->outer_cause.kind != AMBIT_CANCEL_NONE) {
         return -ECANCELED;
     }
     if (region->own.kind == AMBIT_CANCEL_DEADLINE) {
-        RULE(CAN_4);
+        RULE(REG_BUDGET_2);
         return -ETIMEDOUT;
     }
     if (region->own.kind == AMBIT_CANCEL_SHUTDOWN) {

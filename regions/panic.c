@@ -44,7 +44,7 @@ void ambit_panic(ambit_cx *cx, const char *format, ...)
     if (task_worker(task) == NULL) {
         task_jump_out(task);
     }
-    if (task->hooks != NULL) {
+    if (task->hooks != NULL && task->hooks->panic_begins != NULL) {
         task->hooks->panic_begins(task);
     }
     close_scopes(task);

@@ -47,7 +47,7 @@ int region_admit(struct region *region, uint64_t unit)
             return -ESHUTDOWN;
         }
         if (unit == REGION_TASK && REGION_TASKS(word) >= region->tasks_max) {
-            RULE(REG_BUDGET_1);
+            RULE(REG_ADMIT_2);
             return -EDQUOT;
         }
     } while (!word_move(region, &word, word + unit));
@@ -105,7 +105,7 @@ static void region_init(struct region *region, struct region *parent,
     region->policy = (uint8_t)options->policy;
     region->tasks_max = REGION_CHILD - 1;
     if (parent != NULL) {
-        RULE(REG_BUDGET_2);
+        RULE(REG_BUDGET_1);
         region->tasks_max = parent->tasks_max;
     }
     if (options->tasks_max != 0 && options->tasks_max < region->tasks_max) {
@@ -143,6 +143,7 @@ int region_open(struct region *region, struct region *parent,
     if (parent != NULL && host->masked == 0) {
         int rc = link_to_parent(region, parent);
         if (rc < 0) {
+            RULE(REG_OPEN_1);
             return rc;
         }
     }
@@ -194,6 +195,7 @@ static void region_join(struct region *region)
                              clock_now_ns() + region->close_warn_ns);
         }
         if (ask_for_wake(region)) {
+            RULE(REG_CLOSE_4);
             park(region->host, PARK_CLOSE, NULL, NULL);
         }
     }

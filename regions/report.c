@@ -5,7 +5,7 @@
  * What a task waits for is known to its own worker only, so each worker is
  * asked, by a note that counts as a child of the region until it has answered.
  *
- *   REG-CLOSE-4  A close that waits longer than close_warn names the tasks.
+ *   REG-CLOSE-5  A close that waits longer than close_warn names the tasks.
  */
 #include "regions/region.h"
 
@@ -94,7 +94,7 @@ void report_fired(struct timer *timer)
     /* ORDER(region-word): relaxed.  Figures for a sentence; the word itself
      * pairs with region_leave(). */
     uint64_t word = atomic_load_explicit(&region->word, memory_order_relaxed);
-    RULE(REG_CLOSE_4);
+    RULE(REG_CLOSE_5);
     log_line(runtime, AMBIT_LOG_WARNING,
              "region \"%s\" has been closing for %.3f s: %u tasks and %u child "
              "regions have not ended",

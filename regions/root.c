@@ -5,7 +5,7 @@
  * The root task opens the root region, runs the user's function in it and
  * closes it; when that is done, the run is over.
  *
- *   RT-RUN-2  A run returns its function's result after everything has ended.
+ *   RT-RUN-1  A run returns its function's result after everything has ended.
  */
 #include "regions/region.h"
 
@@ -64,6 +64,7 @@ static bool stop_withdraw(struct root *root)
 void ambit_runtime_stop(ambit_runtime *public)
 {
     struct runtime *runtime = runtime_of(public);
+    RULE(RT_STOP_1);
     /* ORDER(stop-note): acq_rel.  See stop_offer() and stop_withdraw(). */
     struct note *note = atomic_exchange_explicit(&runtime->stop_note, NULL,
                                                  memory_order_acq_rel);
@@ -84,7 +85,7 @@ static int root_main(ambit_cx *cx, void *arg)
     int body = root->fn(cx, root->arg);
     int closed = region_close(&root->region, body < 0);
     root->closed = true;
-    RULE(RT_RUN_2);
+    RULE(RT_RUN_1);
     root->result = body < 0 ? body : closed < 0 ? closed : body;
     bool owed = stop_withdraw(root);
     while (owed && !root->stopped) {
@@ -136,6 +137,7 @@ int ambit_run_main_(int (*main_fn)(ambit_cx *, int, char **), int argc,
                     char **argv)
 {
     struct main_call call = {main_fn, argc, argv};
+    RULE(RT_MAIN_1);
     int rc = ambit_run_(main_task, &call, NULL);
     if (rc < 0) {
         fprintf(stderr, "%s: %s (%s)\n", argc > 0 ? argv[0] : "ambit",

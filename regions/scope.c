@@ -6,8 +6,8 @@
  * its end or by `continue`; left makes the clean-up that runs on every way out
  * do its work once.
  *
- *   REG-LEAVE-1  Falling off the end joins the children.
- *   REG-LEAVE-2  Leaving any other way cancels them first.
+ *   REG-CLOSE-2  Falling off the end joins the children.
+ *   REG-CLOSE-3  Leaving any other way cancels them first.
  */
 #include "regions/region.h"
 
@@ -61,6 +61,7 @@ int ambit_scope_close(ambit_cx *cx, struct ambit_scope_block *block,
     REQUIRE(region->host->scope == &region->owner,
             "scopes are closed innermost first");
     block->left = true;
+    RULE(REG_CLOSE_7);
     bool echo = body_rc == -ECANCELED && region_is_cancelled(region);
     int result = region_close(region, body_rc < 0);
     return body_rc < 0 && !echo ? body_rc : result;
@@ -85,6 +86,7 @@ ambit_scope_enter_(ambit_cx *cx, struct ambit_scope_block *block, int *rc,
 static void settle(struct ambit_scope_block *block, int result, bool cancelled)
 {
     bool echo = cancelled && block->rc_before >= 0 && *block->rc == -ECANCELED;
+    RULE(REG_CLOSE_6);
     if (*block->rc >= 0 || echo) {
         *block->rc = result < 0 || echo ? result : *block->rc;
     }
@@ -101,9 +103,9 @@ void ambit_scope_leave_(struct ambit_scope_block *block)
     block->left = true;
     bool early = !block->reached_end;
     if (early) {
-        RULE(REG_LEAVE_2);
+        RULE(REG_CLOSE_3);
     } else {
-        RULE(REG_LEAVE_1);
+        RULE(REG_CLOSE_2);
     }
     int result = region_close(region, early);
     settle(block, result, region_is_cancelled(region));

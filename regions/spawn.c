@@ -3,7 +3,7 @@
  * spawn.c -- a task for a region.
  *
  *   TASK-SPAWN-2  A refused spawn has no effect and takes no argument.
- *   TASK-SPAWN-3  A FIBER task runs on the worker that spawned it.
+ *   TASK-SPAWN-4  A FIBER task runs on the worker that spawned it.
  */
 #include "regions/region.h"
 
@@ -55,7 +55,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
     struct task *task;
     if (options != NULL && options->tier == AMBIT_FIBER &&
         !here_is_a_worker(region)) {
-        RULE(TASK_SPAWN_3);
+        RULE(TASK_SPAWN_4);
         return -EPERM;
     }
     int rc = region_admit(region, REGION_TASK);

@@ -159,6 +159,7 @@ int blocking_submit(struct blocking_pool *pool, struct blocking_job *job)
         }
     }
     if (rc == 0 && pool->queued >= pool->queue_max + pool->coming) {
+        RULE(TASK_BLOCK_3);
         rc = -EAGAIN;
     }
     if (rc == 0) {

@@ -24,6 +24,7 @@ ambit_time ambit_after(ambit_duration d)
 {
     ambit_time at = ambit_now();
     if (d.ns > 0 && __builtin_add_overflow(at.ns, d.ns, &at.ns)) {
+        RULE(TIME_4);
         return ambit_never();
     }
     return at;

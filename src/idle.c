@@ -15,7 +15,6 @@
  * there is one wake for each sleep.
  *
  *   WRK-WAKE-1   Work that is posted to a sleeping worker wakes it.
- *   WRK-WAKE-2   A sleeping worker gets one wake, a running one none.
  *   WRK-STEAL-1  Only tasks that have not started are stolen.
  */
 #include "src/worker.h"
@@ -153,6 +152,7 @@ static void idle_sleep(struct worker *worker)
         search_end(worker);
     }
     if (!worker_is_due(worker) && !any_fresh(runtime)) {
+        RULE(WRK_IDLE_1);
         worker_count(&worker->stats.sleeps);
         driver_wait(worker->driver, timer_next(&worker->timers));
     }
@@ -181,7 +181,6 @@ static void send_wake(struct runtime *runtime, struct worker *target)
 {
     struct worker *self = worker_self;
     bool ours = self != NULL && self->runtime == runtime;
-    RULE(WRK_WAKE_2);
     worker_count(&runtime_stats_of(runtime)->wakes_sent);
     driver_wake(ours ? self->driver : NULL, target->driver);
 }

@@ -124,6 +124,7 @@ static enum park_answer join_abort(struct task *joiner, void *arg)
 {
     (void)joiner;
     ambit_task *handle = arg;
+    RULE(TASK_JOIN_4);
     return join_move(handle->slot, handle->generation, JOIN_WAITED, JOIN_LIVE)
                ? PARK_ABORTED
                : PARK_BUSY;
@@ -170,11 +171,13 @@ int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
         return -ESTALE;
     }
     if (task == self) {
+        RULE(TASK_JOIN_3);
         return -EDEADLK;
     }
     for (;;) {
         uint64_t word = join_load(task);
         if (word / JOIN_STATES != handle.generation) {
+            RULE(TASK_JOIN_2);
             return -ESTALE;
         }
         switch (word % JOIN_STATES) {

@@ -43,9 +43,10 @@ static void call_run(struct blocking_job *job)
     struct task *task = call->task;
     int result = -ECANCELED;
     if (call_decide(call, CALL_BEGUN)) {
+        RULE(TASK_BLOCK_1);
         result = call->fn(call->arg);
     } else {
-        RULE(TASK_BLOCK_1);
+        RULE(TASK_BLOCK_2);
     }
     task_wake(task, result);
 }

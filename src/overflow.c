@@ -201,6 +201,7 @@ static void report(struct stack *stack)
     text_add(&text, " KiB); give it a larger .stack_size, or keep large "
                     "arrays and deep recursion off its stack");
     text.bytes[text.len++] = '\n';
+    RULE(TASK_STACK_1);
     ssize_t put = write(STDERR_FILENO, text.bytes, text.len);
     (void)put;
 }

@@ -13,13 +13,13 @@
 static int park_refusal(struct task *task)
 {
     if (task->masked > 0) {
-        RULE(REG_FIN_5);
+        RULE(REG_FIN_4);
         return task->mask_spent ? -ETIMEDOUT : 0;
     }
     /* ORDER(cancel): acquire.  Pairs with the release in region_cancel(): who
      * sees the flag also sees the reason. */
     if (atomic_load_explicit(&task->scope->cancelled, memory_order_acquire)) {
-        RULE(CAN_1);
+        RULE(CAN_2);
         return -ECANCELED;
     }
     return 0;
@@ -53,7 +53,7 @@ void park_abort(struct task *task)
         return;
     }
     task->aborted = true;
-    RULE(TASK_PARK_2);
+    RULE(CAN_3);
     if (task->abort(task, task->abort_arg) == PARK_ABORTED) {
         task_wake(task, refusal);
     }

@@ -242,6 +242,7 @@ void ambit_runtime_destroy(ambit_runtime *public)
         return;
     }
     REQUIRE(!runtime->running, "ambit_runtime_destroy during a run");
+    RULE(RT_LEAK_1);
     while (runtime->worker_count > 0) {
         free(runtime->workers[--runtime->worker_count]);
     }
@@ -274,6 +275,7 @@ int ambit_runtime_create(ambit_runtime **ret_runtime,
     if (runtime == NULL) {
         return -ENOMEM;
     }
+    RULE(RT_TWO_1);
     memset(runtime, 0, sizeof *runtime);
     pthread_mutex_init(&runtime->lock, NULL);
     pthread_cond_init(&runtime->changed, NULL);

@@ -287,6 +287,7 @@ void slab_free(struct slab_depot *depot, struct slab_cache *cache,
 {
     ASSERT(object != NULL);
     CHECK(class_of(object) == class_);
+    RULE(RT_FLAT_1);
     object_close(class_, object);
     if (UNLIKELY(cache == NULL)) {
         pthread_mutex_lock(&depot->lock);

@@ -2,7 +2,7 @@
 /*
  * sleep.c -- checkpoint, yield, sleep.
  *
- *   TIME-SLEEP-1  A sleep never ends early, but by a cancel.
+ *   TIME-1  A sleep never ends early, but by a cancel.
  */
 #include "src/runtime.h"
 #include "src/task.h"
@@ -29,6 +29,7 @@ int ambit_yield(ambit_cx *cx)
     if (rc < 0) {
         return rc;
     }
+    RULE(TASK_YIELD_1);
     worker_ready(task_worker(task), task);
     park(task, PARK_YIELD, NULL, NULL);
     return 0;
@@ -41,7 +42,7 @@ struct sleep {
 
 static void sleep_over(struct timer *timer)
 {
-    RULE(TIME_SLEEP_1);
+    RULE(TIME_1);
     task_wake(CONTAINER_OF(timer, struct sleep, timer)->task, 0);
 }
 
@@ -65,6 +66,7 @@ int ambit_sleep_until(ambit_cx *cx, ambit_time when)
     struct task *task = task_of(cx);
     int rc = park_check(task);
     if (rc < 0 || when.ns <= clock_now_ns()) {
+        RULE(TIME_3);
         return rc;
     }
     return sleep_ns(task, when.ns);

@@ -3,7 +3,7 @@
  * task.c -- make, run, wake, end.
  *
  *   TASK-SPAWN-1  A task runs its own copy of the argument.
- *   TASK-SPAWN-5  A task cancelled before its first run never runs.
+ *   TASK-SPAWN-3  A task cancelled before its first run never runs.
  *
  * Owner: a record is its maker's until task_start(), its worker's while it
  * runs, and the machine's to free once the owner has been told of its end.
@@ -165,7 +165,7 @@ void task_wake(struct task *task, int64_t value)
 
 void task_post_abort(struct task *task)
 {
-    if (task->hooks != NULL) {
+    if (task->hooks != NULL && task->hooks->nudge != NULL) {
         task->hooks->nudge(task);
     }
     /* ORDER(task-worker): seq_cst.  After the cancel flag was set; pairs with
@@ -231,7 +231,7 @@ static bool task_is_void(struct task *task)
 
 static void task_never_run(struct task *task)
 {
-    RULE(TASK_SPAWN_5);
+    RULE(TASK_SPAWN_3);
     if (task->dispose != NULL) {
         task->dispose(task->arg);
     }
@@ -283,6 +283,18 @@ void task_leave_worker(struct task *task)
 {
     /* ORDER(task-worker): seq_cst.  Pairs with task_post_abort(). */
     atomic_store_explicit(&task->worker, NULL, memory_order_seq_cst);
+}
+
+void task_enter_worker(struct task *task, struct worker *worker)
+{
+    /* ORDER(task-worker): seq_cst.  Pairs with task_post_abort(). */
+    atomic_store_explicit(&task->worker, worker, memory_order_seq_cst);
+}
+
+void task_start_later(struct task *task)
+{
+    task->wake_note.deliver = start_deliver;
+    worker_post(worker_self, &task->wake_note);
 }
 
 _Noreturn void task_exit_now(struct task *task, enum task_end end, int result)

@@ -173,6 +173,10 @@ void task_refuse(struct task *task, int result);
 /* The last thing a task does with itself before it returns TASK_DORMANT and
  * may be started elsewhere. */
 void task_leave_worker(struct task *task);
+/* It stays after all. */
+void task_enter_worker(struct task *task, struct worker *worker);
+/* task_start() on this worker, behind what is queued now. */
+void task_start_later(struct task *task);
 
 /* On a pool thread: ends the running task as panicked. */
 _Noreturn void task_jump_out(struct task *task);

@@ -45,6 +45,7 @@ static bool is_before(const struct timer *a, const struct timer *b)
     if (a->when_ns != b->when_ns) {
         return a->when_ns < b->when_ns;
     }
+    RULE(TIME_2);
     return a->order < b->order;
 }
 

@@ -49,6 +49,7 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
 {
     /* A deque that cannot grow is no reason to lose a task. */
     if (task->tier == AMBIT_FIBER || deque_push(&worker->fresh, task) < 0) {
+        RULE(TASK_SPAWN_4);
         queue_push(&worker->pinned, &task->wake_note);
         return;
     }
@@ -118,10 +119,8 @@ static void stack_body(void *arg)
         struct task *task = stack->task;
         task->stack = stack;
         worker->current = task;
-        /* ORDER(task-worker): seq_cst.  Before the task looks at its cancel
-         * flag; pairs with task_post_abort(): whoever set the flag first and
-         * then found no worker here, is seen by that look. */
-        atomic_store_explicit(&task->worker, worker, memory_order_seq_cst);
+        /* Before the task looks at its cancel flag. */
+        task_enter_worker(task, worker);
         task_run(task);
         stack->task = worker_next_fresh(worker);
         if (stack->task == NULL) {
@@ -197,8 +196,7 @@ static void refuse_stack(struct worker *worker, struct task *task)
              "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
              "(option .stacks_max)",
              task->name, worker->stacks.lent, worker->index);
-    /* ORDER(task-worker): relaxed.  Nobody else knows the task. */
-    atomic_store_explicit(&task->worker, worker, memory_order_relaxed);
+    task_enter_worker(task, worker);
     task_refuse(task, -ENOMEM);
 }
 
@@ -228,7 +226,7 @@ static size_t run_timers(struct worker *worker)
 static bool worker_turn(struct worker *worker)
 {
     bool busy = worker_deliver(worker);
-    RULE(WRK_FAIR_1);
+    RULE(WRK_INJECT_1);
     busy |= run_ready(worker) > 0;
     busy |= run_fresh(worker) > 0;
     busy |= run_timers(worker) > 0;

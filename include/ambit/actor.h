@@ -99,9 +99,8 @@ AMBIT_API int ambit_actor_stop(ambit_actor_ref actor);
  * messages, at its next suspending call when it is not. */
 AMBIT_API int ambit_actor_kill(ambit_actor_ref actor, const char *text);
 
-/* Messages queued now, and credits taken (queued + reserved).  Any thread. */
-AMBIT_API int ambit_actor_depth(ambit_actor_ref actor, uint32_t *ret_queued,
-                                uint32_t *ret_taken);
+/* Credits taken now: queued or reserved.  Any thread.  0, -ESTALE, -EPIPE. */
+AMBIT_API int ambit_actor_depth(ambit_actor_ref actor, uint32_t *ret_taken);
 
 /* The actor the task is a handler of; zeroed for other tasks. */
 AMBIT_API ambit_actor_ref ambit_self(ambit_cx *cx);

@@ -32,6 +32,10 @@
  *   -ECANCELED   the caller was cancelled; a later reply is disposed, counted
  *   -EDEADLK     a server called itself
  *   -ESTALE      the ref's server is long gone
+ *
+ * A call that owns something: after -EAGAIN, -ESTALE, -EDEADLK, -E2BIG, -ENOMEM
+ * nothing was sent and it is still the caller's.  In every other case it was
+ * consumed: handled, or given to dispose exactly once.
  */
 #ifndef AMBIT_SERVER_H
 #define AMBIT_SERVER_H
@@ -90,6 +94,16 @@ AMBIT_API int ambit_call_now(ambit_cx *cx, ambit_actor_ref server,
 AMBIT_API int ambit_cast(ambit_cx *cx, ambit_actor_ref server,
                          const void *cast, size_t size);
 AMBIT_API int ambit_cast_now(ambit_actor_ref server, const void *cast,
+                             size_t size);
+
+/* Behind the typed forms: the type says how a call that was given up before it
+ * was sent is disposed. */
+AMBIT_API int ambit_call_as_(ambit_cx *cx, const struct ambit_server_type *type,
+                             ambit_actor_ref server, const void *call,
+                             size_t call_size, void *ret_reply,
+                             size_t reply_size, bool wait);
+AMBIT_API int ambit_cast_as_(ambit_cx *cx, const struct ambit_server_type *type,
+                             ambit_actor_ref server, const void *cast,
                              size_t size);
 
 /* In handle_call: takes the reply out of the handler's hands; it then returns
@@ -188,24 +202,25 @@ AMBIT_API int ambit_reply_send(ambit_reply reply, int result,
     __attribute__((unused)) static inline int name_##_call( \
         ambit_cx *cx, ambit_actor_ref server, reply_ *ret_reply, call_ call) \
     { \
-        return ambit_call(cx, server, &call, sizeof call, ret_reply, \
-                          sizeof *ret_reply); \
+        return ambit_call_as_(cx, &name_##_type, server, &call, sizeof call, \
+                              ret_reply, sizeof *ret_reply, true); \
     } \
     __attribute__((unused)) static inline int name_##_call_now( \
         ambit_cx *cx, ambit_actor_ref server, reply_ *ret_reply, call_ call) \
     { \
-        return ambit_call_now(cx, server, &call, sizeof call, ret_reply, \
-                              sizeof *ret_reply); \
+        return ambit_call_as_(cx, &name_##_type, server, &call, sizeof call, \
+                              ret_reply, sizeof *ret_reply, false); \
     } \
     __attribute__((unused)) static inline int name_##_cast( \
         ambit_cx *cx, ambit_actor_ref server, call_ cast) \
     { \
-        return ambit_cast(cx, server, &cast, sizeof cast); \
+        return ambit_cast_as_(cx, &name_##_type, server, &cast, sizeof cast); \
     } \
     __attribute__((unused)) static inline int name_##_cast_now( \
         ambit_actor_ref server, call_ cast) \
     { \
-        return ambit_cast_now(server, &cast, sizeof cast); \
+        return ambit_cast_as_(NULL, &name_##_type, server, &cast, \
+                              sizeof cast); \
     } \
     __attribute__((unused)) static inline int name_##_reply( \
         ambit_reply to, int result, const reply_ *reply) \

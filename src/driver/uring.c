@@ -169,7 +169,7 @@ void driver_cancel(struct driver *driver, struct op *op)
     if (op->state == OP_DONE || op->cancel_wanted) {
         return;
     }
-    RULE(IO_CANCEL_1);
+    RULE(IO_EFFECT_1);
     op->cancel_wanted = true;
     op->cancel_sent = false;
     op->next_cancel = driver->wanted;
@@ -178,7 +178,7 @@ void driver_cancel(struct driver *driver, struct op *op)
 
 static void op_done(struct driver *driver, struct op *op, int32_t result)
 {
-    RULE(IO_BUF_1);
+    RULE(IO_BUFFER_1);
     slot_give(driver, op);
     if (op->cancel_wanted && !op->cancel_sent) {
         struct op **at = &driver->wanted;

@@ -31,6 +31,7 @@ int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
     }
     int fd = io_run_bare(task_of(cx), &op);
     if (fd < 0) {
+        RULE(IO_FILE_2);
         free(file);
         return fd;
     }
@@ -51,6 +52,7 @@ static int32_t file_run(ambit_cx *cx, ambit_file *file, enum op_code code,
         .len = len > INT_MAX ? INT_MAX : (uint32_t)len,
         .offset = offset,
     };
+    RULE(IO_FILE_1);
     return io_run(task_of(cx), &file->handle, &op);
 }
 
@@ -78,6 +80,7 @@ int ambit_file_write_all(ambit_cx *cx, ambit_file *file, const void *buffer,
         done += n > 0 ? (size_t)n : 0;
     }
     if (ret_written != NULL) {
+        RULE(IO_EFFECT_3);
         *ret_written = done;
     }
     return n < 0 ? (int)n : 0;

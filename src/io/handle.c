@@ -113,7 +113,7 @@ int32_t io_run(struct task *task, struct io_handle *handle, struct op *op)
             return rc;
         }
         if (!use_begin(handle, &use)) {
-            RULE(IO_CLOSE_2);
+            RULE(IO_CLOSE_1);
             return -ESHUTDOWN;
         }
         result = io_run_bare(task, op);
@@ -156,6 +156,7 @@ int io_close(struct task *task, struct io_handle *handle)
     spin_lock(&handle->lock);
     if (handle->closing) {
         spin_unlock(&handle->lock);
+        RULE(IO_CLOSE_2);
         return -EALREADY;
     }
     handle->closing = true;

@@ -64,6 +64,7 @@ int ambit_tcp_listen_(const char *address,
     socklen_t len;
     int rc = address_parse(address, &parsed, &len);
     if (rc < 0) {
+        RULE(IO_OPEN_1);
         return rc;
     }
     int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -85,7 +86,7 @@ int ambit_tcp_accept(ambit_cx *cx, ambit_tcp *listener, ambit_tcp **ret_socket)
     if (fd < 0) {
         return fd;
     }
-    RULE(IO_EFFECT_1);
+    RULE(IO_EFFECT_2);
     set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     return tcp_wrap(fd, ret_socket);
 }
@@ -123,6 +124,7 @@ ssize_t ambit_tcp_read(ambit_cx *cx, ambit_tcp *socket, void *buffer,
                        size_t len)
 {
     if (len == 0 || len > INT_MAX) {
+        RULE(IO_READ_1);
         return -EINVAL;
     }
     struct op op = {.code = OP_RECV, .memory = buffer, .len = (uint32_t)len};
@@ -151,7 +153,9 @@ int ambit_tcp_write_all(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
         n = n == 0 ? -EPIPE : n;
         done += n > 0 ? (size_t)n : 0;
     }
+    RULE(IO_WRITE_1);
     if (ret_written != NULL) {
+        RULE(IO_EFFECT_3);
         *ret_written = done;
     }
     return n < 0 ? (int)n : 0;

@@ -140,7 +140,7 @@ static void watch_ended(struct op *op)
         return;
     }
     if (op->result > 0) {
-        RULE(RT_SIGNAL_1);
+        RULE(CAN_8);
         watch->arrived(watch->arg);
     }
 }

@@ -20,6 +20,7 @@ static void fold(_Atomic uint64_t *into, _Atomic uint64_t *from)
 void stats_fold(struct runtime *runtime, struct worker_stats *from)
 {
     struct worker_stats *into = &runtime->foreign;
+    RULE(RT_STATS_1);
     fold(&into->spawned, &from->spawned);
     fold(&into->completed, &from->completed);
     fold(&into->cancelled, &from->cancelled);

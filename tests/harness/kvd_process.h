@@ -169,7 +169,7 @@ static inline void kvd_forget(struct kvd_process *kvd)
 /* A number of the ledger line, after its end; -1: there is none. */
 static inline int64_t kvd_field(const struct kvd_process *kvd, const char *name)
 {
-    char key[64];
+    char key[80];
     const char *ledger = strstr(kvd->said, "kvd ledger");
     snprintf(key, sizeof key, " %s=", name);
     const char *found = ledger != NULL ? strstr(ledger, key) : NULL;

@@ -264,11 +264,23 @@ static int move_deadlines(ambit_cx *cx, void *arg)
         WANT_EQ(ambit_sleep(cx, ambit_s(50)), -ECANCELED);
     }
     WANT_EQ(rc, -ETIMEDOUT);
+    rc = 0;
+    int outer_rc = 0;
+    ambit_scope (cx, outer, &outer_rc, .deadline = ambit_after(ambit_ms(900))) {
+        ambit_scope (cx, hidden, &rc, .deadline = ambit_after(ambit_s(1))) {
+            WANT_EQ(ambit_set_deadline(outer, ambit_never()), 0);
+            WANT_EQ(ambit_sleep(cx, ambit_s(10)), -ECANCELED);
+            WANT(ambit_cancel_reason(hidden).own);
+        }
+    }
+    WANT_EQ(rc, -ETIMEDOUT);
+    WANT_EQ(outer_rc, 0);
     return 0;
 }
 
 /* Goal: a deadline follows what it was last set to.
- * Method: moved earlier, later, set where there was none, and into the past. */
+ * Method: moved earlier, later, set where there was none, and into the past;
+ * one behind the parent's counts once that has been moved away. */
 Spec(REG_BUDGET_3, a_deadline_can_be_moved)
 {
     spec_on_1_and_2_workers(move_deadlines);

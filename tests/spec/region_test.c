@@ -78,56 +78,66 @@ Spec(REG_OPEN_1, a_scope_under_a_cancel_does_not_open)
 
 /* --- REG-ADMIT-1, REG-ADMIT-2 --------------------------------------------- */
 
-struct late_spawner {
+struct heir {
     ambit_region *region;
-    struct tally *tally;
-    struct count *admitted;
+    struct count *ran, *refused;
+    int generations; /* still to come */
 };
 
-static int spawn_until_refused(ambit_cx *cx, void *arg)
+/* Spawns its successor as its last act. */
+static int spawn_heir(ambit_cx *cx, void *arg)
 {
-    struct late_spawner *l = arg;
-    ambit_time end = ambit_after(ambit_s(SPEC_PATIENCE_S));
-    struct runner r = runner_for(l->tally, 3);
-    for (;;) {
-        int rc = ambit_spawn(l->region, run_some_turns, &r);
-        if (rc < 0) {
-            WANT_EQ(rc, -ESHUTDOWN);
-            break;
-        }
-        count_up(l->admitted);
-        WANT_EQ(ambit_sleep(cx, ambit_us(10)), 0);
-        WANT(ambit_now().ns < end.ns);
-    }
-    for (int i = 0; i < 10; i++) {
+    struct heir *h = arg;
+    count_up(h->ran);
+    if (h->generations % 3 == 0) {
         (void)ambit_yield(cx);
-        WANT_EQ(ambit_spawn(l->region, run_some_turns, &r), -ESHUTDOWN);
+    }
+    struct heir next = *h;
+    if (next.generations-- > 0) {
+        int rc = ambit_spawn(h->region, spawn_heir, &next);
+        WANT(rc == 0 || rc == -ESHUTDOWN);
+        count_add(h->refused, rc < 0);
     }
     return 0;
+}
+
+static void spawn_too_late(void *arg)
+{
+    struct heir *h = arg;
+    WANT_EQ(ambit_spawn(h->region, spawn_heir, h), -ESHUTDOWN);
 }
 
 static int spawn_against_close(ambit_cx *cx, void *arg)
 {
     (void)arg;
     for (int round = 0; round < 400 / SPEC_SLOWER; round++) {
-        struct tally tally = {0};
-        struct count admitted = {0};
+        struct count ran = {0}, refused = {0};
+        struct heir h = {NULL, &ran, &refused, 50};
+        bool cancelled = round % 2;
         int rc = 0;
-        ambit_scope (cx, closing, &rc) {
-            struct late_spawner l = {closing, &tally, &admitted};
-            WANT_EQ(ambit_spawn(closing, spawn_until_refused, &l), 0);
-            WANT_EQ(ambit_spawn(closing, spawn_until_refused, &l), 0);
+        ambit_scope (cx, dynasty, &rc) {
+            h.region = dynasty;
+            WANT_EQ(ambit_defer(dynasty, spawn_too_late, &h), 0);
+            for (int i = 0; i < 4; i++) {
+                WANT_EQ(ambit_spawn(dynasty, spawn_heir, &h), 0);
+            }
             WANT_EQ(ambit_sleep(cx, ambit_us(round % 60)), 0);
+            if (cancelled) {
+                ambit_cancel(dynasty, "the end of the line");
+                WANT_EQ(ambit_spawn(dynasty, spawn_heir, &h), -ESHUTDOWN);
+            }
         }
         WANT_EQ(rc, 0);
-        WANT_EQ(count_get(&tally.finished), count_get(&admitted));
+        WANT(cancelled || count_get(&refused) == 0);
+        WANT(cancelled || count_get(&ran) == 4 * 51);
     }
     return 0;
 }
 
-/* Goal: a closing region admits nothing, and finishes what it admitted.
- * Method: two children spawn into it until refused, while it closes. */
-Spec(REG_ADMIT_1, a_closing_region_admits_nothing)
+/* Goal: a close that waits still admits what it waits for brings, and nothing
+ * after that; a cancel ends it at once.
+ * Method: four lines of 50 heirs; the opener waits, or cancels. */
+Spec(REG_ADMIT_1, a_region_admits_until_its_last_task_has_ended)
 {
     spec_on_1_and_2_workers(spawn_against_close);
     spec_end("REG_ADMIT_1");
@@ -270,9 +280,10 @@ static int stubborn(ambit_cx *cx, void *arg)
 {
     struct runner *r = arg;
     count_up(r->started);
+    while (ambit_yield(cx) == 0) {
+    }
     for (int i = 0; i < r->turns; i++) {
-        (void)ambit_yield(cx);
-        (void)ambit_sleep(cx, ambit_us(1));
+        WANT_EQ(ambit_sleep(cx, ambit_us(1)), -ECANCELED);
     }
     count_up(r->finished);
     return 0;

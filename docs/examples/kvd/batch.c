@@ -167,7 +167,8 @@ enum outcome batch_reply_failure(struct bytes *out, uint32_t shard, int error,
 
 /* --- dealing out -------------------------------------------------------- */
 
-static void describe(struct batch *batch, struct local_server *ret_server)
+static void describe(struct batch *batch, struct local_server *ret_server,
+                     char lines[1024])
 {
     struct service *service = batch->service;
     struct ledger *ledger = &service->ledger;
@@ -187,7 +188,9 @@ static void describe(struct batch *batch, struct local_server *ret_server)
         .bytes_max = (uint64_t)options->memory_max_mb << 20,
         .appendfsync = options_fsync_name(options),
         .dir = service->folder->path,
+        .ledger = lines,
     };
+    ledger_print(ledger, "\r\n", ':', lines, 1024);
     for (uint32_t i = 0; i < service->placement.shards; i++) {
         struct shard_public *public = &service->publics[i];
         ret_server->keys += shard_public_read(&public->keys);
@@ -200,7 +203,8 @@ static int run_local(struct batch *batch, struct item *item, size_t argc,
                      const struct slice *argv, struct local_session *session)
 {
     struct local_server server;
-    describe(batch, &server);
+    char lines[1024];
+    describe(batch, &server, lines);
     struct local_call call = {
         .session = session,
         .server = &server,

@@ -278,6 +278,14 @@ static void info_keyspace(struct bytes *out, const struct local_server *server)
     }
 }
 
+static void info_ledger(struct bytes *out, const struct local_server *server)
+{
+    bytes_append_text(out, "# Ledger\r\n");
+    if (server->ledger != NULL) {
+        bytes_append_text(out, server->ledger);
+    }
+}
+
 static bool wants_section(const struct local_call *call, const char *name)
 {
     for (size_t i = 1; i < call->argc; i++) {
@@ -301,6 +309,7 @@ int local_info(struct local_call *call)
         {"server", info_server},           {"clients", info_clients},
         {"memory", info_memory},           {"stats", info_stats},
         {"persistence", info_persistence}, {"keyspace", info_keyspace},
+        {"ledger", info_ledger},
     };
     struct bytes text;
     bytes_init(&text, call->reply->memory);

@@ -49,9 +49,9 @@ void ledger_print(struct ledger *ledger, const char *separator, char equals,
     size_t at = 0;
     for (int i = 0; i < LEDGER_LINES && at < room; i++) {
         at += (size_t)snprintf(
-            ret_text + at, room - at, "%s%s%c%llu", i > 0 ? separator : "",
-            names[i], equals,
-            (unsigned long long)ledger_read(ledger, (enum ledger_line)i));
+            ret_text + at, room - at, "%s%c%llu%s", names[i], equals,
+            (unsigned long long)ledger_read(ledger, (enum ledger_line)i),
+            separator);
     }
 }
 

@@ -46,8 +46,8 @@ uint64_t ledger_read(struct ledger *ledger, enum ledger_line line);
 /* LEDGER-1; true only when nothing is under way. */
 bool ledger_is_balanced(struct ledger *ledger);
 
-/* "connections_accepted=3 connections_answered=3 ..." with `separator`
- * between the fields and `equals` inside them. */
+/* "connections_accepted=3 connections_answered=3 ..." with `separator` behind
+ * each field and `equals` inside it; room >= 512. */
 void ledger_print(struct ledger *ledger, const char *separator, char equals,
                   char *ret_text, size_t room);
 

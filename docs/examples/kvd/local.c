@@ -47,8 +47,13 @@ static int reset(struct local_call *call)
 static int select_database(struct local_call *call)
 {
     int64_t index = 0;
-    if (!number_parse(call->argv[1], &index) || index != (int32_t)index) {
+    if (!number_parse(call->argv[1], &index)) {
         reply_error(call->reply, "ERR value is not an integer or out of range");
+    } else if (index != (int32_t)index) {
+        reply_error_format(call->reply,
+                           "ERR value is out of range, value must between %d "
+                           "and %d",
+                           INT32_MIN, INT32_MAX);
     } else if (index != 0) {
         reply_error(call->reply, "ERR DB index is out of range");
     } else {

@@ -45,6 +45,7 @@ struct local_server {
     uint64_t restarts;       /* of shards */
     const char *appendfsync; /* "always" or "everysec" */
     const char *dir;
+    const char *ledger; /* more lines "name:number\r\n" for INFO, or NULL */
 };
 
 struct local_call {

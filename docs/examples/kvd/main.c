@@ -119,7 +119,7 @@ static int finish(struct service *service, ambit_runtime *runtime, int rc,
     struct holdings after = holdings_now();
     if (has_served) {
         printf(
-            "kvd ledger %s drained_ms=%lld leaked_tasks=%lld leaked_fds=%lld "
+            "kvd ledger %sdrained_ms=%lld leaked_tasks=%lld leaked_fds=%lld "
             "leaked_bytes=%lld balanced=%s\n",
             lines, drained_ms,
             (long long)(stats.spawned - stats.completed - stats.cancelled -

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * actor.c -- the turn: receive a batch of messages, then let go.
+ *
+ *   MBX-ACTOR-1  An actor handles one message at a time.
+ *
+ * Owner: the worker the turn runs on; before and after it nobody.
+ */
+#include "actors/actor.h"
+
+#include <stdlib.h>
+
+_Static_assert(sizeof(struct actor) <= 1024, "one slab class");
+
+struct actor *actor_of_task(struct task *task)
+{
+    return task->hooks == &life_hooks ? task->object : NULL;
+}
+
+ambit_actor_ref actor_ref(struct actor *actor)
+{
+    return (ambit_actor_ref){actor, mailbox_generation(&actor->mailbox), 0};
+}
+
+ambit_actor_ref ambit_self(ambit_cx *cx)
+{
+    struct actor *actor = actor_of_task(task_of(cx));
+    return actor != NULL ? actor_ref(actor) : (ambit_actor_ref){NULL, 0, 0};
+}
+
+static int copy_arg(struct actor_plan *plan)
+{
+    if (plan->arg == NULL || plan->arg_size == 0) {
+        plan->arg = NULL;
+        return 0;
+    }
+    void *copy = malloc(plan->arg_size);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy, plan->arg, plan->arg_size);
+    plan->arg = copy;
+    return 0;
+}
+
+static void actor_gone(struct task *task)
+{
+    struct actor *actor = CONTAINER_OF(task, struct actor, task);
+    runtime_free(task->runtime, SLAB_HANDLE_1024, actor);
+}
+
+static void never_exits(struct task_owner *owner, const struct task_exit *exit)
+{
+    (void)owner;
+    (void)exit;
+    base_die(__FILE__, __LINE__, "the task of an actor only goes dormant");
+}
+
+static void actor_init(struct actor *actor, struct runtime *runtime,
+                       const struct actor_plan *plan, struct keeper *keeper)
+{
+    memset((char *)actor + sizeof(uint64_t) * 8, 0,
+           sizeof *actor - sizeof(uint64_t) * 8);
+    actor->plan = *plan;
+    actor->keeper = keeper;
+    actor->stub.class_ = SLAB_CLASSES;
+    actor->stop.kind = MESSAGE_STOP;
+    task_owner_init(&actor->self, never_exits);
+    task_init(&actor->task, runtime, &actor->self, actor_turn, actor);
+    actor->task.name = plan->name;
+    actor->task.hooks = &life_hooks;
+    actor->task.object = actor;
+    actor->task.gone = actor_gone;
+    actor->task.listed = true; /* its regions find it, not the owner */
+    atomic_init(&actor->stop_posted, false);
+    atomic_init(&actor->killed, false);
+    mailbox_open(&actor->mailbox, plan->mailbox_max, &actor->stub);
+}
+
+int actor_make(struct runtime *runtime, const struct actor_plan *plan,
+               struct keeper *keeper, struct actor **ret_actor)
+{
+    struct actor_plan own = *plan;
+    own.mailbox_max = own.mailbox_max != 0 ? own.mailbox_max : 1024;
+    own.batch_max = own.batch_max != 0 ? own.batch_max : 64;
+    if (own.mailbox_max > MAILBOX_MAX) {
+        return -EINVAL;
+    }
+    int rc = copy_arg(&own);
+    if (rc < 0) {
+        return rc;
+    }
+    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_1024);
+    if (actor == NULL) {
+        free((void *)(uintptr_t)own.arg);
+        return -ENOMEM;
+    }
+    actor_init(actor, runtime, &own, keeper);
+    *ret_actor = actor;
+    return 0;
+}
+
+int actor_begin_life(struct actor *actor, struct region *parent)
+{
+    int rc = life_begin(actor, parent);
+    if (rc < 0) {
+        return rc;
+    }
+    mailbox_turn_again(&actor->mailbox);
+    task_start(&actor->task, true);
+    return 0;
+}
+
+void actor_drop(struct actor *actor, struct message *message, int result)
+{
+    struct runtime *runtime = actor->task.runtime;
+    if (message->kind == MESSAGE_STOP || message == &actor->stub) {
+        return;
+    }
+    if (message->kind == MESSAGE_CALL) {
+        reply_resolve(message_reply(message), result, NULL, 0, false);
+    }
+    actor->plan.behaviour->dispose(actor, message);
+    worker_count(&runtime->dropped_messages);
+}
+
+static void spend(struct actor *actor, struct message *spent)
+{
+    if (spent != NULL && spent != &actor->stub && spent != &actor->stop) {
+        message_free(actor->task.runtime, spent);
+    }
+}
+
+struct message *actor_take(struct actor *actor)
+{
+    struct message *spent;
+    struct message *message;
+    do {
+        message = mailbox_pop(&actor->mailbox, &spent);
+        spend(actor, spent);
+    } while (message == &actor->stub && message != NULL);
+    return message;
+}
+
+/* Credits come home in batches, but never so late that a sender waits for
+ * room that is there. */
+static void credit_due(struct actor *actor)
+{
+    uint32_t lot = actor->plan.mailbox_max / 4;
+    lot = lot > 16 ? 16 : lot;
+    if (++actor->credits_due > lot) {
+        actor_flush_credits(actor);
+    }
+}
+
+void actor_flush_credits(struct actor *actor)
+{
+    uint32_t due = actor->credits_due;
+    actor->credits_due = 0;
+    if (due > 0) {
+        bool last = mailbox_give_credits(&actor->mailbox, due);
+        ASSERT(!last);
+    }
+}
+
+static int handle_one(struct actor *actor, ambit_cx *cx,
+                      struct message *message)
+{
+    if (message->kind == MESSAGE_STOP) {
+        /* ORDER(actor-stop): release.  From now on a stop posts again; pairs
+         * with the exchange in ambit_actor_stop(). */
+        atomic_store_explicit(&actor->stop_posted, false,
+                              memory_order_release);
+        return AMBIT_STOP;
+    }
+    actor->current = message;
+    actor->current_kept = false;
+    actor->life->news = true;
+    RULE(MBX_ACTOR_1);
+    int rc = actor->plan.behaviour->handle(actor, cx, message);
+    actor->current = NULL;
+    credit_due(actor);
+    return rc;
+}
+
+/* Why a life that was cancelled ends. */
+static int reason_of_cancel(struct actor *actor)
+{
+    struct life *life = actor->life;
+    /* ORDER(actor-kill): acquire.  Pairs with ambit_actor_kill(). */
+    if (atomic_load_explicit(&actor->killed, memory_order_acquire) ||
+        life->region.panicked) {
+        return -EOWNERDEAD;
+    }
+    return life->region.failure != 0 ? life->region.failure : -ECANCELED;
+}
+
+enum batch {
+    BATCH_EMPTY,
+    BATCH_FULL,
+    BATCH_ENDS,
+};
+
+/* Handles what is queued, up to a batch.  ENDS: *ret_reason says why. */
+static enum batch run_batch(struct actor *actor, ambit_cx *cx, int *ret_reason)
+{
+    for (uint32_t i = 0; i < actor->plan.batch_max; i++) {
+        if (region_is_cancelled(&actor->life->region)) {
+            *ret_reason = reason_of_cancel(actor);
+            return BATCH_ENDS;
+        }
+        struct message *message = actor_take(actor);
+        if (message == NULL) {
+            return BATCH_EMPTY;
+        }
+        int rc = handle_one(actor, cx, message);
+        if (rc == AMBIT_STOP || rc < 0) {
+            *ret_reason = rc < 0 ? rc : 0;
+            return BATCH_ENDS;
+        }
+    }
+    return BATCH_FULL;
+}
+
+static enum batch run_idle(struct actor *actor, ambit_cx *cx, enum batch batch,
+                           int *ret_reason)
+{
+    if (!actor->life->news) {
+        return batch;
+    }
+    actor->life->news = false;
+    int rc = actor->plan.behaviour->idle(actor, cx);
+    if (rc == AMBIT_STOP || rc < 0) {
+        *ret_reason = rc < 0 ? rc : 0;
+        return BATCH_ENDS;
+    }
+    return batch;
+}
+
+/* Nothing to do: no stack and no message is kept.  False: there is news. */
+static bool go_idle(struct actor *actor)
+{
+    struct worker *worker = worker_self;
+    if (actor->mailbox.head != &actor->stub &&
+        mailbox_is_empty(&actor->mailbox)) {
+        mailbox_push_stub(&actor->mailbox, &actor->stub);
+        return false; /* take it, and whatever came in between */
+    }
+    task_leave_worker(&actor->task);
+    if (mailbox_turn_end(&actor->mailbox)) {
+        return true;
+    }
+    task_enter_worker(&actor->task, worker);
+    return false;
+}
+
+static bool life_starts(struct actor *actor, ambit_cx *cx, int *ret_reason)
+{
+    struct life *life = actor->life;
+    if (life->inited) {
+        return true;
+    }
+    if (region_is_cancelled(&life->region)) {
+        *ret_reason = reason_of_cancel(actor);
+        return false;
+    }
+    *ret_reason = actor->plan.behaviour->init(actor, cx, life->state);
+    if (*ret_reason < 0) {
+        return false;
+    }
+    life->inited = true;
+    actor->keeper->started(actor->keeper, actor);
+    return true;
+}
+
+int actor_turn(ambit_cx *cx, void *arg)
+{
+    struct actor *actor = arg;
+    int reason = 0;
+    mailbox_turn_begin(&actor->mailbox);
+    enum batch batch =
+        life_starts(actor, cx, &reason) ? BATCH_EMPTY : BATCH_ENDS;
+    while (batch == BATCH_EMPTY) {
+        batch = run_batch(actor, cx, &reason);
+        if (batch != BATCH_ENDS) {
+            batch = run_idle(actor, cx, batch, &reason);
+        }
+        actor_flush_credits(actor);
+        if (batch == BATCH_EMPTY && go_idle(actor)) {
+            return TASK_DORMANT;
+        }
+    }
+    if (batch == BATCH_FULL) {
+        task_leave_worker(&actor->task);
+        mailbox_turn_again(&actor->mailbox);
+        task_start_later(&actor->task);
+        return TASK_DORMANT;
+    }
+    life_end(actor, reason);
+    life_over(actor);
+    return TASK_DORMANT;
+}

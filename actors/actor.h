@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * actor.h -- a mailbox that lasts, and the lives that receive from it.
+ *
+ *   actor_make() --> actor_begin_life() --> turns ... --> life over
+ *                          ^                                  |
+ *                          +---- the keeper restarts it ------+
+ *                                                             |
+ *                                            actor_close(): for good
+ *
+ * A life is one incarnation: a region, a state, and what it holds for callers.
+ * Turns of the actor's task receive messages; between two turns the actor has
+ * no stack and no worker.
+ *
+ * Who may touch what: the life is the running turn's; between two lives it is
+ * the keeper's.  Other threads use the gate, and the lock for `life`.
+ */
+#ifndef AMBIT_ACTORS_ACTOR_H
+#define AMBIT_ACTORS_ACTOR_H
+
+#include "actors/mailbox.h"
+#include "actors/reply.h"
+#include "regions/region.h"
+
+#include <ambit/actor.h>
+#include <ambit/server.h>
+
+struct actor;
+
+/* What a kind of actor does; one for plain actors, one for servers. */
+struct behaviour {
+    int (*init)(struct actor *actor, ambit_cx *cx, void *state);
+    int (*handle)(struct actor *actor, ambit_cx *cx, struct message *message);
+    int (*idle)(struct actor *actor, ambit_cx *cx);
+    void (*terminate)(struct actor *actor, ambit_cx *cx, int reason);
+    /* A message that will never be handled. */
+    void (*dispose)(struct actor *actor, struct message *message);
+};
+
+struct actor_plan {
+    const struct behaviour *behaviour;
+    const void *type;       /* struct ambit_actor_type or ambit_server_type */
+    const char *name;
+    size_t state_size;
+    size_t reply_size;
+    uint32_t mailbox_max;
+    uint32_t batch_max;
+    const void *arg;
+    size_t arg_size;
+};
+
+/* Who is told, on the actor's worker, that a life is over; the last use of the
+ * actor by that life.  Also how start reports: started(0) after init. */
+struct keeper {
+    void (*started)(struct keeper *keeper, struct actor *actor);
+    void (*ended)(struct keeper *keeper, struct actor *actor, int reason);
+};
+
+struct life {
+    struct region region;
+    struct actor *actor;
+    bool inited;
+    bool news;              /* handled something since the last idle */
+    bool panicked;
+    int reason;             /* why it ends; a panic until told otherwise */
+    ambit_reply *kept;      /* taken for later; answered ones are swept */
+    uint32_t kept_len;
+    uint32_t kept_room;
+    void *reply_room;       /* behind the state */
+    unsigned char state[] __attribute__((aligned(16)));
+};
+
+struct actor {
+    struct mailbox mailbox;      /* first: the slab keeps it */
+    struct task task;
+    struct task_owner self;      /* owner of the task */
+    struct actor_plan plan;      /* arg is our own copy */
+    struct region *parent;
+    struct keeper *keeper;
+    struct life *life;           /* mailbox.lock for other threads */
+    struct message *current;     /* being handled */
+    bool current_kept;           /* its reply was taken for later */
+    uint32_t credits_due;        /* handled, not yet given back */
+    _Atomic bool stop_posted;    /* ORDER(actor-stop) */
+    _Atomic bool killed;         /* ORDER(actor-kill) */
+    struct task *starter;        /* mailbox.lock: waits for init */
+    bool was_started;            /* a life: init has succeeded once */
+    struct message stub;
+    struct message stop;
+};
+
+/* A new actor without a life.  0, -EINVAL, -ENOMEM. */
+int actor_make(struct runtime *runtime, const struct actor_plan *plan,
+               struct keeper *keeper, struct actor **ret_actor);
+/* A life under the region.  0, -ESHUTDOWN, -EDQUOT, -ECANCELED, -ENOMEM. */
+int actor_begin_life(struct actor *actor, struct region *parent);
+/* Between lives: ends it for good; what is queued is disposed. */
+void actor_close(struct actor *actor);
+/* Cancels the life, if there is one; orderly or as a kill.  Any thread that
+ * knows that the actor is there. */
+void actor_cancel_life(struct actor *actor, const char *text);
+
+/* The turn; behind the task. */
+int actor_turn(ambit_cx *cx, void *arg);
+
+ambit_actor_ref actor_ref(struct actor *actor);
+struct actor *actor_of_task(struct task *task); /* NULL: not a handler's */
+
+/* The receiver. */
+struct message *actor_take(struct actor *actor);
+void actor_flush_credits(struct actor *actor);
+
+static inline ambit_reply message_reply(const struct message *message)
+{
+    return (ambit_reply){message->reply_slot, message->reply_generation};
+}
+
+/* A message nobody will handle: its caller is told, its content disposed. */
+void actor_drop(struct actor *actor, struct message *message, int result);
+
+/* life.c */
+int life_begin(struct actor *actor, struct region *parent);
+/* On the turn: closes the region. */
+void life_end(struct actor *actor, int reason);
+/* The region is closed; the last use of the actor by this life. */
+void life_over(struct actor *actor);
+int life_keep_reply(struct life *life, ambit_reply reply);
+void life_drop_replies(struct life *life);
+extern const struct task_hooks life_hooks;
+
+/* start.c -- unsupervised: a failure is the region's. */
+int actor_start(ambit_cx *cx, ambit_region *region,
+                const struct actor_plan *plan, ambit_actor_ref *ret_actor);
+
+struct actor_plan actor_plan_of(const struct ambit_actor_type *type,
+                                const void *arg, size_t arg_size);
+struct actor_plan server_plan_of(const struct ambit_server_type *type,
+                                 const void *arg, size_t arg_size);
+
+/* dead.c -- the last of an actor, and messages that come after it. */
+void actor_drain_dead(struct actor *actor, uint32_t generation);
+void actor_give_credits(struct actor *actor, uint32_t count);
+
+/* send.c */
+int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
+                  struct ambit_permit *ret_permit);
+int actor_commit(struct ambit_permit *permit);
+
+#endif

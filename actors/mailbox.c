@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mailbox.c -- credits, the queue, and the end of both.
+ *
+ *   MBX-CREDIT-1  The credits taken never exceed mailbox_max.
+ *   MBX-CREDIT-2  A credit that comes back goes to the first who waits.
+ *
+ * Owner: each function says whose it is in mailbox.h.
+ */
+#include "actors/mailbox.h"
+
+#include <stdlib.h>
+
+#define TURN_SHIFT 30
+#define TURN_MASK (UINT64_C(3) << TURN_SHIFT)
+
+static enum turn turn_of(uint64_t word)
+{
+    return (enum turn)((word & TURN_MASK) >> TURN_SHIFT);
+}
+
+static uint64_t with_turn(uint64_t word, enum turn turn)
+{
+    return (word & ~TURN_MASK) | (uint64_t)turn << TURN_SHIFT;
+}
+
+static uint64_t gate_load(struct mailbox *mailbox)
+{
+    /* ORDER(gate): seq_cst.  After a message was pushed, before the receiver's
+     * state is judged; pairs with the moves below. */
+    return atomic_load_explicit(&mailbox->gate, memory_order_seq_cst);
+}
+
+/* The one way the gate changes. */
+static bool gate_move(struct mailbox *mailbox, uint64_t *from, uint64_t to)
+{
+    /* ORDER(gate): seq_cst.  Pairs with gate_load(): between "the queue is
+     * empty, I go idle" and "I pushed, is it idle?" one sees the other. */
+    return atomic_compare_exchange_weak_explicit(
+        &mailbox->gate, from, to, memory_order_seq_cst, memory_order_seq_cst);
+}
+
+void mailbox_open(struct mailbox *mailbox, uint32_t credits_max,
+                  struct message *stub)
+{
+    uint64_t word = gate_load(mailbox);
+    if (mailbox->waiters.next == NULL) {
+        list_init(&mailbox->waiters); /* its first use ever */
+    }
+    mailbox->credits_max = credits_max;
+    mailbox->head = stub;
+    /* ORDER(mailbox-link): relaxed.  Nobody has a ref yet; publishing the ref
+     * orders this.  Pairs with the exchange in mailbox_push(). */
+    atomic_store_explicit(&stub->next, NULL, memory_order_relaxed);
+    /* ORDER(mailbox-link): relaxed.  As above. */
+    atomic_store_explicit(&mailbox->tail, stub, memory_order_relaxed);
+    uint64_t fresh = (uint64_t)GATE_GENERATION(word) << 32 |
+                     (uint64_t)TURN_RUNNING << TURN_SHIFT | credits_max;
+    bool moved = false;
+    while (!moved) {
+        moved = gate_move(mailbox, &word, fresh);
+    }
+}
+
+uint32_t mailbox_generation(struct mailbox *mailbox)
+{
+    return GATE_GENERATION(gate_load(mailbox));
+}
+
+static int gate_refusal(uint64_t word, uint32_t generation)
+{
+    if (GATE_GENERATION(word) != generation) {
+        return -ESTALE;
+    }
+    return (word & GATE_CLOSED) != 0 ? -EPIPE : 0;
+}
+
+int mailbox_refusal(struct mailbox *mailbox, uint32_t generation)
+{
+    return gate_refusal(gate_load(mailbox), generation);
+}
+
+int mailbox_try_credit(struct mailbox *mailbox, uint32_t generation)
+{
+    uint64_t word = gate_load(mailbox);
+    do {
+        int rc = gate_refusal(word, generation);
+        if (rc < 0) {
+            return rc;
+        }
+        if ((word & GATE_CREDITS) == 0 || (word & GATE_QUEUED) != 0) {
+            RULE(MBX_CREDIT_1);
+            return -EAGAIN;
+        }
+    } while (!gate_move(mailbox, &word, word - 1));
+    return 0;
+}
+
+/* Lock held.  0: got a credit; -EAGAIN: in the queue now; or a refusal. */
+static int credit_or_queue(struct mailbox *mailbox, uint32_t generation,
+                           struct mailbox_waiter *waiter)
+{
+    uint64_t word = gate_load(mailbox);
+    uint64_t next;
+    bool take;
+    do {
+        int rc = gate_refusal(word, generation);
+        if (rc < 0) {
+            return rc;
+        }
+        take = (word & GATE_CREDITS) != 0 && (word & GATE_QUEUED) == 0;
+        next = take ? word - 1 : word | GATE_QUEUED;
+    } while (!gate_move(mailbox, &word, next));
+    if (take) {
+        return 0;
+    }
+    waiter->waiting = true;
+    list_push_back(&mailbox->waiters, &waiter->node);
+    return -EAGAIN;
+}
+
+/* Lock held: nobody waits any more. */
+static void gate_unqueue(struct mailbox *mailbox)
+{
+    uint64_t word = gate_load(mailbox);
+    while (!gate_move(mailbox, &word, word & ~GATE_QUEUED)) {
+        /* another sender or the receiver moved it */
+    }
+}
+
+struct credit_wait {
+    struct mailbox *mailbox;
+    struct mailbox_waiter waiter;
+};
+
+static enum park_answer credit_abort(struct task *task, void *arg)
+{
+    struct credit_wait *wait = arg;
+    struct mailbox *mailbox = wait->mailbox;
+    (void)task;
+    spin_lock(&mailbox->lock);
+    bool ours = wait->waiter.waiting;
+    if (ours) {
+        wait->waiter.waiting = false;
+        list_remove(&wait->waiter.node);
+        if (list_is_empty(&mailbox->waiters)) {
+            gate_unqueue(mailbox);
+        }
+    }
+    spin_unlock(&mailbox->lock);
+    return ours ? PARK_ABORTED : PARK_BUSY;
+}
+
+int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
+                        struct task *task)
+{
+    struct credit_wait wait = {mailbox, {.task = task}};
+    list_init(&wait.waiter.node);
+    spin_lock(&mailbox->lock);
+    if (mailbox->waiters.next == NULL) {
+        list_init(&mailbox->waiters);
+    }
+    int rc = credit_or_queue(mailbox, generation, &wait.waiter);
+    spin_unlock(&mailbox->lock);
+    if (rc != -EAGAIN) {
+        return rc;
+    }
+    return (int)park(task, PARK_RESERVE, credit_abort, &wait);
+}
+
+/* Hands credits to those who wait; returns how many are left over. */
+static uint32_t credits_grant(struct mailbox *mailbox, uint32_t count)
+{
+    spin_lock(&mailbox->lock);
+    while (count > 0) {
+        struct list_node *node = list_pop_front(&mailbox->waiters);
+        if (node == NULL) {
+            break;
+        }
+        struct mailbox_waiter *waiter =
+            CONTAINER_OF(node, struct mailbox_waiter, node);
+        RULE(MBX_CREDIT_2);
+        waiter->waiting = false;
+        count--;
+        task_wake(waiter->task, 0);
+    }
+    if (list_is_empty(&mailbox->waiters)) {
+        gate_unqueue(mailbox);
+    }
+    spin_unlock(&mailbox->lock);
+    return count;
+}
+
+static bool is_last_use(const struct mailbox *mailbox, uint64_t word)
+{
+    return (word & GATE_DETACHED) != 0 &&
+           (word & GATE_CREDITS) == mailbox->credits_max;
+}
+
+bool mailbox_give_credits(struct mailbox *mailbox, uint32_t count)
+{
+    uint64_t word = gate_load(mailbox);
+    uint64_t next;
+    for (;;) {
+        if ((word & GATE_QUEUED) != 0) {
+            count = credits_grant(mailbox, count);
+            if (count == 0) {
+                return false;
+            }
+            word = gate_load(mailbox);
+            continue;
+        }
+        next = word + count;
+        ASSERT((next & GATE_CREDITS) <= mailbox->credits_max);
+        bool last = is_last_use(mailbox, next);
+        if (gate_move(mailbox, &word, next)) {
+            return last;
+        }
+    }
+}
+
+enum mailbox_push mailbox_notify(struct mailbox *mailbox)
+{
+    uint64_t word = gate_load(mailbox);
+    enum turn next;
+    do {
+        switch (turn_of(word)) {
+        case TURN_IDLE:
+            next = TURN_SCHEDULED;
+            break;
+        case TURN_RUNNING:
+            next = TURN_AGAIN;
+            break;
+        default:
+            return PUSH_FINE; /* it will look anyway */
+        }
+        if ((word & GATE_DETACHED) != 0) {
+            return PUSH_FINE;
+        }
+    } while (!gate_move(mailbox, &word, with_turn(word, next)));
+    return next == TURN_SCHEDULED ? PUSH_START : PUSH_FINE;
+}
+
+static void chain(struct mailbox *mailbox, struct message *message)
+{
+    /* ORDER(mailbox-link): relaxed.  Published by the two stores below. */
+    atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
+    /* ORDER(mailbox-link): seq_cst.  Takes the place in the queue; before the
+     * look at the gate.  Pairs with mailbox_is_empty(). */
+    struct message *before = atomic_exchange_explicit(
+        &mailbox->tail, message, memory_order_seq_cst);
+    /* ORDER(mailbox-link): release.  Publishes the message to mailbox_pop();
+     * relaxed would let the receiver see an empty body. */
+    atomic_store_explicit(&before->next, message, memory_order_release);
+}
+
+enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
+                               struct message *message)
+{
+    chain(mailbox, message);
+    uint64_t word = gate_load(mailbox);
+    if (GATE_GENERATION(word) != generation) {
+        return PUSH_FINE; /* handled or disposed already, and the actor gone */
+    }
+    if ((word & GATE_DETACHED) != 0) {
+        return PUSH_DEAD;
+    }
+    return mailbox_notify(mailbox);
+}
+
+void mailbox_push_stub(struct mailbox *mailbox, struct message *stub)
+{
+    chain(mailbox, stub);
+}
+
+struct message *mailbox_pop(struct mailbox *mailbox,
+                            struct message **ret_spent)
+{
+    struct message *head = mailbox->head;
+    /* ORDER(mailbox-link): acquire.  Pairs with the release in chain(). */
+    struct message *next =
+        atomic_load_explicit(&head->next, memory_order_acquire);
+    *ret_spent = NULL;
+    if (next != NULL) {
+        mailbox->head = next;
+        *ret_spent = head;
+    }
+    return next;
+}
+
+bool mailbox_is_empty(struct mailbox *mailbox)
+{
+    /* ORDER(mailbox-link): seq_cst.  A sender that took its place but has not
+     * linked it yet counts as a message.  Pairs with the exchange there. */
+    return atomic_load_explicit(&mailbox->tail, memory_order_seq_cst) ==
+           mailbox->head;
+}
+
+void mailbox_turn_begin(struct mailbox *mailbox)
+{
+    uint64_t word = gate_load(mailbox);
+    while (!gate_move(mailbox, &word, with_turn(word, TURN_RUNNING))) {
+        /* credits come and go */
+    }
+}
+
+bool mailbox_turn_end(struct mailbox *mailbox)
+{
+    uint64_t word = gate_load(mailbox);
+    enum turn next;
+    do {
+        next = turn_of(word) == TURN_AGAIN ? TURN_RUNNING : TURN_IDLE;
+    } while (!gate_move(mailbox, &word, with_turn(word, next)));
+    return next == TURN_IDLE;
+}
+
+void mailbox_turn_again(struct mailbox *mailbox)
+{
+    uint64_t word = gate_load(mailbox);
+    while (!gate_move(mailbox, &word, with_turn(word, TURN_SCHEDULED))) {
+        /* credits come and go */
+    }
+}
+
+static void gate_set(struct mailbox *mailbox, uint64_t flag)
+{
+    uint64_t word = gate_load(mailbox);
+    while (!gate_move(mailbox, &word, word | flag)) {
+        /* senders */
+    }
+}
+
+void mailbox_close(struct mailbox *mailbox)
+{
+    gate_set(mailbox, GATE_CLOSED);
+    spin_lock(&mailbox->lock);
+    struct list_node *node;
+    while ((node = list_pop_front(&mailbox->waiters)) != NULL) {
+        struct mailbox_waiter *waiter =
+            CONTAINER_OF(node, struct mailbox_waiter, node);
+        waiter->waiting = false;
+        task_wake(waiter->task, -EPIPE);
+    }
+    gate_unqueue(mailbox);
+    spin_unlock(&mailbox->lock);
+}
+
+bool mailbox_detach(struct mailbox *mailbox, uint32_t credits)
+{
+    uint64_t word = gate_load(mailbox);
+    uint64_t next;
+    do {
+        next = (word + credits) | GATE_DETACHED;
+    } while (!gate_move(mailbox, &word, next));
+    return is_last_use(mailbox, next);
+}
+
+bool mailbox_lock_dead(struct mailbox *mailbox, uint32_t generation)
+{
+    spin_lock(&mailbox->lock);
+    uint64_t word = gate_load(mailbox);
+    if (GATE_GENERATION(word) == generation && (word & GATE_DETACHED) != 0) {
+        return true;
+    }
+    spin_unlock(&mailbox->lock);
+    return false;
+}
+
+void mailbox_retire(struct mailbox *mailbox)
+{
+    spin_lock(&mailbox->lock);
+    uint64_t word = gate_load(mailbox);
+    uint64_t next = (uint64_t)(GATE_GENERATION(word) + 1) << 32 | GATE_CLOSED;
+    while (!gate_move(mailbox, &word, next)) {
+        /* a stale ref cannot move it; spurious failure only */
+    }
+    spin_unlock(&mailbox->lock);
+}
+
+uint32_t mailbox_taken(struct mailbox *mailbox)
+{
+    return mailbox->credits_max -
+           (uint32_t)(gate_load(mailbox) & GATE_CREDITS);
+}
+
+struct message *message_make(struct runtime *runtime, size_t size)
+{
+    size_t whole = sizeof(struct message) + size;
+    enum slab_class class_ = slab_class_for(whole);
+    struct message *message = class_ < SLAB_CLASSES
+                                  ? runtime_alloc(runtime, class_)
+                                  : malloc(whole);
+    if (message != NULL) {
+        message->size = (uint32_t)size;
+        message->class_ = (uint8_t)class_;
+        message->kind = MESSAGE_INFO;
+        message->reply_slot = NULL;
+    }
+    return message;
+}
+
+void message_free(struct runtime *runtime, struct message *message)
+{
+    if (message->class_ < SLAB_CLASSES) {
+        runtime_free(runtime, (enum slab_class)message->class_, message);
+    } else {
+        free(message);
+    }
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mailbox.h -- a bounded queue of messages from many senders to one receiver.
+ *
+ * One word, the gate, decides everything that two sides could disagree about:
+ *
+ *   63 ........ 32   generation: which actor a ref means
+ *   31 30            turn: does the receiver know that there is work?
+ *   29               closed: takes no reservation any more
+ *   28               detached: nobody receives any more
+ *   27               queued: senders are waiting for a credit
+ *   26 ......... 0   credits left
+ *
+ *   turn:  IDLE --notify--> SCHEDULED --turn begins--> RUNNING --turn ends--> IDLE
+ *                                                        |  ^
+ *                                                 notify v  | looks again
+ *                                                        AGAIN
+ *
+ * A credit is taken by reserve and comes back when the message has been
+ * handled or disposed, or by abort.  With all credits home and the gate
+ * detached nothing refers to the mailbox any more, and it is given back.
+ *
+ * The queue is a chain from head (the receiver's) to tail (the senders').  A
+ * sender swaps the tail for its message and then links the one before to it.
+ *
+ * The record's first 64 bytes outlive it (see slab.h), so a stale ref may look
+ * at the gate, take the lock and find out.
+ */
+#ifndef AMBIT_ACTORS_MAILBOX_H
+#define AMBIT_ACTORS_MAILBOX_H
+
+#include "src/list.h"
+#include "src/runtime.h"
+#include "src/spin.h"
+#include "src/task.h"
+
+#include <ambit/actor.h>
+
+#define GATE_GENERATION(word) ((uint32_t)((word) >> 32))
+#define GATE_CLOSED (UINT64_C(1) << 29)
+#define GATE_DETACHED (UINT64_C(1) << 28)
+#define GATE_QUEUED (UINT64_C(1) << 27)
+#define GATE_CREDITS ((UINT64_C(1) << 27) - 1)
+#define MAILBOX_MAX 1048576
+#define MESSAGE_MAX (1 << 20)
+
+enum turn {
+    TURN_IDLE,
+    TURN_SCHEDULED,
+    TURN_RUNNING,
+    TURN_AGAIN,
+};
+
+enum message_kind {
+    MESSAGE_INFO,
+    MESSAGE_CALL,
+    MESSAGE_CAST,
+    MESSAGE_STOP, /* part of the actor; holds no credit */
+};
+
+struct message {
+    _Atomic(struct message *) next; /* ORDER(mailbox-link) */
+    uint32_t size;
+    uint8_t kind;        /* enum message_kind */
+    uint8_t class_;      /* of its memory; SLAB_CLASSES: malloc */
+    void *reply_slot;    /* of a call */
+    uint64_t reply_generation;
+} __attribute__((aligned(16)));
+
+static inline void *message_body(struct message *message)
+{
+    return message + 1;
+}
+
+struct mailbox {
+    _Atomic uint64_t gate; /* ORDER(gate) */
+    struct spin lock;      /* guards waiters, and receiving when detached */
+    uint32_t credits_max;
+    struct list_node waiters;
+    _Atomic(struct message *) tail; /* ORDER(mailbox-link) */
+    struct message *head;           /* the receiver */
+};
+
+_Static_assert(sizeof(struct mailbox) <= 64, "what a slab keeps");
+
+/* One who waits for a credit; in its frame. */
+struct mailbox_waiter {
+    struct list_node node; /* mailbox.waiters */
+    struct task *task;
+    bool waiting;          /* the lock */
+};
+
+/* New, with all credits home; its generation goes on from the last user's. */
+void mailbox_open(struct mailbox *mailbox, uint32_t credits_max,
+                  struct message *stub);
+uint32_t mailbox_generation(struct mailbox *mailbox);
+
+/* 0, -ESTALE, or -EPIPE when it takes nothing any more. */
+int mailbox_refusal(struct mailbox *mailbox, uint32_t generation);
+
+/* A credit: 0, -EAGAIN (none left), -EPIPE (closed), -ESTALE. */
+int mailbox_try_credit(struct mailbox *mailbox, uint32_t generation);
+/* The same, but waits.  0, -EPIPE, -ESTALE, -ECANCELED. */
+int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
+                        struct task *task);
+/* True when that was the last use of a detached mailbox: give it back. */
+bool mailbox_give_credits(struct mailbox *mailbox, uint32_t count);
+
+/* Publishes.  What the sender has to see to next. */
+enum mailbox_push {
+    PUSH_FINE,
+    PUSH_START, /* the receiver was idle: start it */
+    PUSH_DEAD,  /* nobody receives: mailbox_drain_dead() */
+};
+enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
+                               struct message *message);
+/* The receiver, to let go of the last message's memory: the stub again. */
+void mailbox_push_stub(struct mailbox *mailbox, struct message *stub);
+/* Work that is no message (a stop, a kill, a cancel).  PUSH_FINE or START. */
+enum mailbox_push mailbox_notify(struct mailbox *mailbox);
+
+/* The receiver.  The next message, which stays valid until the next call, or
+ * NULL; *ret_spent is the node nobody needs any more, or NULL. */
+struct message *mailbox_pop(struct mailbox *mailbox,
+                            struct message **ret_spent);
+bool mailbox_is_empty(struct mailbox *mailbox);
+void mailbox_turn_begin(struct mailbox *mailbox);
+/* True: idle now.  False: there is news, the turn goes on. */
+bool mailbox_turn_end(struct mailbox *mailbox);
+/* The turn is over, the next one is wanted: TURN_SCHEDULED. */
+void mailbox_turn_again(struct mailbox *mailbox);
+
+/* No reservations from now on; those who wait are told -EPIPE. */
+void mailbox_close(struct mailbox *mailbox);
+/* Nobody receives from now on; gives back the receiver's last credits.  True
+ * when that was the last use. */
+bool mailbox_detach(struct mailbox *mailbox, uint32_t credits);
+/* True when generation is still the mailbox's and nobody receives: the caller
+ * then holds the lock and may receive until it unlocks. */
+bool mailbox_lock_dead(struct mailbox *mailbox, uint32_t generation);
+/* The memory goes back: every ref is stale. */
+void mailbox_retire(struct mailbox *mailbox);
+
+/* Queued or reserved. */
+uint32_t mailbox_taken(struct mailbox *mailbox);
+
+struct message *message_make(struct runtime *runtime, size_t size);
+void message_free(struct runtime *runtime, struct message *message);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reply.c -- the one place an answer can go.
+ *
+ * Owner: the slot is the caller's from reply_open() until reply_wait() has
+ * returned; an answerer owns it between its claim and the wake.
+ */
+#include "actors/reply.h"
+
+enum {
+    REPLY_FREE,
+    REPLY_WAITED,
+    REPLY_CLAIMED,
+    REPLY_STATES = 4,
+};
+
+_Static_assert(sizeof(struct reply_slot) <= 64, "what a slab keeps");
+
+static uint64_t reply_load(struct reply_slot *slot)
+{
+    /* ORDER(reply): acquire.  Pairs with the moves below. */
+    return atomic_load_explicit(&slot->word, memory_order_acquire);
+}
+
+static bool reply_move(struct reply_slot *slot, uint64_t generation,
+                       unsigned from, unsigned to)
+{
+    uint64_t expected = generation * REPLY_STATES + from;
+    /* ORDER(reply): acq_rel.  Pairs with itself: of an answer and the caller's
+     * leaving, one wins; who claims, sees what the caller prepared. */
+    return atomic_compare_exchange_strong_explicit(
+        &slot->word, &expected, generation * REPLY_STATES + to,
+        memory_order_acq_rel, memory_order_acquire);
+}
+
+struct reply_slot *reply_open(struct task *caller, void *ret, size_t size)
+{
+    struct runtime *runtime = caller->runtime;
+    struct reply_slot *slot = runtime_alloc(runtime, SLAB_HANDLE_128);
+    if (slot == NULL) {
+        return NULL;
+    }
+    if (slot->runtime == NULL) {
+        slot->runtime = runtime; /* its first use ever */
+    }
+    slot->caller = caller;
+    slot->ret = ret;
+    slot->size = size;
+    bool moved = reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_FREE,
+                            REPLY_WAITED);
+    ASSERT(moved);
+    return slot;
+}
+
+ambit_reply reply_handle(struct reply_slot *slot)
+{
+    return (ambit_reply){slot, reply_load(slot) / REPLY_STATES};
+}
+
+static void reply_retire(struct reply_slot *slot)
+{
+    uint64_t generation = reply_load(slot) / REPLY_STATES;
+    struct runtime *runtime = slot->runtime;
+    /* ORDER(reply): release.  Pairs with reply_load() of a stale handle. */
+    atomic_store_explicit(&slot->word,
+                          (generation + 1) * REPLY_STATES + REPLY_FREE,
+                          memory_order_release);
+    runtime_free(runtime, SLAB_HANDLE_128, slot);
+}
+
+static enum park_answer reply_abort(struct task *task, void *arg)
+{
+    struct reply_slot *slot = arg;
+    (void)task;
+    return reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_WAITED,
+                      REPLY_CLAIMED)
+               ? PARK_ABORTED
+               : PARK_BUSY;
+}
+
+int reply_wait(struct reply_slot *slot)
+{
+    int result = (int)park(slot->caller, PARK_REPLY, reply_abort, slot);
+    reply_retire(slot);
+    return result;
+}
+
+bool reply_is_open(ambit_reply reply)
+{
+    struct reply_slot *slot = reply.slot;
+    return slot != NULL &&
+           reply_load(slot) == reply.generation * REPLY_STATES + REPLY_WAITED;
+}
+
+int reply_resolve(ambit_reply reply, int result, const void *value,
+                  size_t size, bool late_counts)
+{
+    struct reply_slot *slot = reply.slot;
+    if (slot == NULL) {
+        return -ESTALE;
+    }
+    if (!reply_move(slot, reply.generation, REPLY_WAITED, REPLY_CLAIMED)) {
+        if (late_counts) {
+            RULE(SRV_CALL_4);
+            /* The slot's memory stays, and with it whose runtime it is. */
+            worker_count(&slot->runtime->late_replies);
+        }
+        return -ESTALE;
+    }
+    if (result >= 0 && value != NULL) {
+        RULE(SRV_CALL_1);
+        memcpy(slot->ret, value, size < slot->size ? size : slot->size);
+    }
+    task_wake(slot->caller, result);
+    return 0;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * send.c -- reserve, commit, abort, and what else one can do with a ref.
+ *
+ *   MBX-CREDIT-3  A permit that is never finished holds up nobody.
+ *   MBX-STOP-1    A stop needs no room, and is never lost.
+ */
+#include "actors/actor.h"
+
+static struct actor *actor_of(ambit_actor_ref ref)
+{
+    return ref.node == 0 ? ref.slot : NULL;
+}
+
+/* The credit is ours: fill in the permit, or give it back. */
+static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
+                       struct ambit_permit *ret_permit)
+{
+    struct message *message = message_make(actor->task.runtime, size);
+    if (message == NULL) {
+        actor_give_credits(actor, 1);
+        return -ENOMEM;
+    }
+    *ret_permit = (struct ambit_permit){
+        .message = message_body(message),
+        .size = size,
+        .node_ = message,
+        .to_ = ref,
+    };
+    return 0;
+}
+
+int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
+                  struct ambit_permit *ret_permit)
+{
+    struct actor *actor = actor_of(ref);
+    if (actor == NULL) {
+        return -ESTALE;
+    }
+    if (size > MESSAGE_MAX) {
+        return -E2BIG;
+    }
+    int rc = mailbox_try_credit(&actor->mailbox, ref.generation);
+    if (rc == -EAGAIN && wait_as != NULL) {
+        rc = mailbox_wait_credit(&actor->mailbox, ref.generation, wait_as);
+    }
+    return rc < 0 ? rc : permit_make(actor, ref, size, ret_permit);
+}
+
+int ambit_reserve(ambit_cx *cx, ambit_actor_ref ref, size_t size,
+                  struct ambit_permit *ret_permit)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    return rc < 0 ? rc : actor_reserve(ref, size, task, ret_permit);
+}
+
+int ambit_try_reserve(ambit_actor_ref ref, size_t size,
+                      struct ambit_permit *ret_permit)
+{
+    return actor_reserve(ref, size, NULL, ret_permit);
+}
+
+int actor_commit(struct ambit_permit *permit)
+{
+    struct actor *actor = actor_of(permit->to_);
+    struct message *message = permit->node_;
+    REQUIRE(message != NULL, "a permit is committed or aborted once");
+    permit->node_ = NULL;
+    permit->message = NULL;
+    switch (mailbox_push(&actor->mailbox, permit->to_.generation, message)) {
+    case PUSH_FINE:
+        return 0;
+    case PUSH_START:
+        /* No alert: whoever sends is likely to wait for the answer, and then
+         * this worker is the best place. */
+        task_start(&actor->task, false);
+        return 0;
+    case PUSH_DEAD:
+        break;
+    }
+    actor_drain_dead(actor, permit->to_.generation);
+    return -EPIPE;
+}
+
+int ambit_commit(struct ambit_permit *permit)
+{
+    return actor_commit(permit);
+}
+
+void ambit_abort(struct ambit_permit *permit)
+{
+    struct actor *actor = actor_of(permit->to_);
+    REQUIRE(permit->node_ != NULL, "a permit is committed or aborted once");
+    message_free(actor->task.runtime, permit->node_);
+    permit->node_ = NULL;
+    permit->message = NULL;
+    RULE(MBX_CREDIT_3);
+    actor_give_credits(actor, 1);
+}
+
+static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
+                     struct task *wait_as)
+{
+    struct ambit_permit permit;
+    int rc = actor_reserve(ref, size, wait_as, &permit);
+    if (rc < 0) {
+        return rc;
+    }
+    if (size > 0) {
+        memcpy(permit.message, body, size);
+    }
+    return actor_commit(&permit);
+}
+
+int ambit_send(ambit_cx *cx, ambit_actor_ref ref, const void *message,
+               size_t size)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    return rc < 0 ? rc : send_copy(ref, message, size, task);
+}
+
+int ambit_try_send(ambit_actor_ref ref, const void *message, size_t size)
+{
+    return send_copy(ref, message, size, NULL);
+}
+
+/* With the lock: 0 when the ref's actor is there and takes messages. */
+static int lock_live(struct actor *actor, ambit_actor_ref ref)
+{
+    spin_lock(&actor->mailbox.lock);
+    int rc = mailbox_refusal(&actor->mailbox, ref.generation);
+    if (rc < 0) {
+        spin_unlock(&actor->mailbox.lock);
+    }
+    return rc;
+}
+
+int ambit_actor_stop(ambit_actor_ref ref)
+{
+    struct actor *actor = actor_of(ref);
+    int rc = actor != NULL ? lock_live(actor, ref) : -ESTALE;
+    if (rc < 0) {
+        return rc;
+    }
+    bool start = false;
+    /* ORDER(actor-stop): acq_rel.  One stop in the queue is enough; pairs with
+     * the store in handle_one(). */
+    if (!atomic_exchange_explicit(&actor->stop_posted, true,
+                                  memory_order_acq_rel)) {
+        RULE(MBX_STOP_1);
+        start = mailbox_push(&actor->mailbox, ref.generation, &actor->stop) ==
+                PUSH_START;
+    }
+    spin_unlock(&actor->mailbox.lock);
+    if (start) {
+        task_start(&actor->task, true);
+    }
+    return 0;
+}
+
+int ambit_actor_kill(ambit_actor_ref ref, const char *text)
+{
+    struct actor *actor = actor_of(ref);
+    int rc = actor != NULL ? lock_live(actor, ref) : -ESTALE;
+    if (rc < 0) {
+        return rc;
+    }
+    if (actor->life != NULL) {
+        /* ORDER(actor-kill): release.  Before the cancel it explains; pairs
+         * with reason_of_cancel(). */
+        atomic_store_explicit(&actor->killed, true, memory_order_release);
+        region_cancel(&actor->life->region, AMBIT_CANCEL_SHUTDOWN, text);
+    }
+    spin_unlock(&actor->mailbox.lock);
+    return 0;
+}
+
+void actor_cancel_life(struct actor *actor, const char *text)
+{
+    spin_lock(&actor->mailbox.lock);
+    if (actor->life != NULL) {
+        region_cancel(&actor->life->region, AMBIT_CANCEL_SHUTDOWN, text);
+    }
+    spin_unlock(&actor->mailbox.lock);
+}
+
+int ambit_actor_depth(ambit_actor_ref ref, uint32_t *ret_taken)
+{
+    struct actor *actor = actor_of(ref);
+    int rc = actor != NULL ? lock_live(actor, ref) : -ESTALE;
+    if (rc < 0) {
+        return rc;
+    }
+    *ret_taken = mailbox_taken(&actor->mailbox);
+    spin_unlock(&actor->mailbox.lock);
+    return 0;
+}

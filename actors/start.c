@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * start.c -- an actor without a supervisor.
+ *
+ * Its keeper is the region it was started in: one life, and a failure of it is
+ * the region's, like that of any task.
+ *
+ *   SRV-INIT-1  A start returns only after init, with init's error.
+ */
+#include "actors/actor.h"
+
+/* Whoever waits for init, taken by the one who tells it. */
+static struct task *take_starter(struct actor *actor)
+{
+    spin_lock(&actor->mailbox.lock);
+    struct task *starter = actor->starter;
+    actor->starter = NULL;
+    spin_unlock(&actor->mailbox.lock);
+    return starter;
+}
+
+static void lone_started(struct keeper *keeper, struct actor *actor)
+{
+    struct task *starter = take_starter(actor);
+    (void)keeper;
+    actor->was_started = true;
+    if (starter != NULL) {
+        task_wake(starter, 0);
+    }
+}
+
+static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
+{
+    struct task *starter = take_starter(actor);
+    struct region *parent = actor->parent;
+    bool failed_later = actor->was_started;
+    struct task_exit exit = {
+        .name = actor->plan.name,
+        .end = reason == -EOWNERDEAD ? TASK_PANICKED : TASK_RETURNED,
+        .result = reason,
+    };
+    (void)keeper;
+    actor_close(actor);
+    if (starter != NULL) {
+        RULE(SRV_INIT_1);
+        task_wake(starter, reason < 0 ? reason : -ESHUTDOWN);
+    } else if (failed_later) {
+        outcome_child(parent, &exit);
+    }
+}
+
+static struct keeper lone_keeper = {lone_started, lone_ended};
+
+static enum park_answer start_abort(struct task *task, void *arg)
+{
+    struct actor *actor = arg;
+    spin_lock(&actor->mailbox.lock);
+    bool ours = actor->starter == task;
+    if (ours) {
+        actor->starter = NULL;
+    }
+    spin_unlock(&actor->mailbox.lock);
+    return ours ? PARK_ABORTED : PARK_BUSY;
+}
+
+int actor_start(ambit_cx *cx, ambit_region *region,
+                const struct actor_plan *plan, ambit_actor_ref *ret_actor)
+{
+    struct task *task = task_of(cx);
+    struct actor *actor;
+    int rc = park_check(task);
+    if (rc == 0) {
+        rc = actor_make(task->runtime, plan, &lone_keeper, &actor);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    ambit_actor_ref ref = actor_ref(actor);
+    actor->starter = task;
+    rc = actor_begin_life(actor, region_of(region));
+    if (rc < 0) {
+        actor_close(actor);
+        return rc;
+    }
+    rc = (int)park(task, PARK_START, start_abort, actor);
+    if (rc == -ECANCELED) {
+        ambit_actor_kill(ref, "its start was cancelled");
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    *ret_actor = ref;
+    return 0;
+}
+
+static int plain_init(struct actor *actor, ambit_cx *cx, void *state)
+{
+    const struct ambit_actor_type *type = actor->plan.type;
+    return type->init != NULL ? type->init(cx, state, actor->plan.arg) : 0;
+}
+
+static int plain_handle(struct actor *actor, ambit_cx *cx,
+                        struct message *message)
+{
+    const struct ambit_actor_type *type = actor->plan.type;
+    return type->handle(cx, actor->life->state, message_body(message),
+                        message->size);
+}
+
+static int plain_idle(struct actor *actor, ambit_cx *cx)
+{
+    const struct ambit_actor_type *type = actor->plan.type;
+    return type->handle_idle != NULL
+               ? type->handle_idle(cx, actor->life->state)
+               : 0;
+}
+
+static void plain_terminate(struct actor *actor, ambit_cx *cx, int reason)
+{
+    const struct ambit_actor_type *type = actor->plan.type;
+    if (type->terminate != NULL) {
+        type->terminate(cx, actor->life->state, reason);
+    }
+}
+
+static void plain_dispose(struct actor *actor, struct message *message)
+{
+    const struct ambit_actor_type *type = actor->plan.type;
+    if (type->dispose != NULL) {
+        type->dispose(message_body(message), message->size);
+    }
+}
+
+static const struct behaviour plain = {
+    plain_init, plain_handle, plain_idle, plain_terminate, plain_dispose,
+};
+
+struct actor_plan actor_plan_of(const struct ambit_actor_type *type,
+                                const void *arg, size_t arg_size)
+{
+    return (struct actor_plan){
+        .behaviour = &plain,
+        .type = type,
+        .name = type->name != NULL ? type->name : "actor",
+        .state_size = type->state_size,
+        .mailbox_max = type->mailbox_max,
+        .arg = arg,
+        .arg_size = arg_size,
+    };
+}
+
+int ambit_actor_start(ambit_cx *cx, ambit_region *region,
+                      const struct ambit_actor_type *type, const void *arg,
+                      size_t arg_size, ambit_actor_ref *ret_actor)
+{
+    struct actor_plan plan = actor_plan_of(type, arg, arg_size);
+    return type->handle == NULL ? -EINVAL
+                                : actor_start(cx, region, &plan, ret_actor);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kvd_input_test.c -- what hostile or broken clients send: each gets a clear
+ * answer, the others are not disturbed, nothing leaks.
+ *
+ * KVD_RANDOM_STRINGS: how many random strings are sent (1,000,000; a
+ * twentieth of that under sanitizers).
+ */
+#include "tests/harness/test.h"
+
+#include "tests/harness/kvd_process.h"
+
+static struct kvd_process kvd;
+static char folder[64];
+static struct kvd_client witness; /* connected all the time */
+
+static void start(void)
+{
+    cr_assert(kvd_make_folder(folder) != NULL);
+    cr_assert(kvd_start(&kvd, kvd_program(), "--port", "0", "--dir", folder,
+                        "--max-clients", "8", "--client-timeout-ms",
+                        "500") == 0,
+              "%s", kvd.said);
+    cr_assert(kvd_connect(&witness, kvd.port) == 0);
+}
+
+/* Others are not disturbed: the witness asks, on its old connection. */
+static void ask_witness(void)
+{
+    struct kvd_reply reply;
+    cr_assert(kvd_ask(&witness, &reply, "SET", "witness", "here") == 0);
+    cr_assert(kvd_is(&reply, "OK"), "%.80s", reply.text);
+    cr_assert(kvd_ask(&witness, &reply, "GET", "witness") == 0);
+    cr_assert(kvd_is(&reply, "here"), "%.80s", reply.text);
+}
+
+static void stop(void)
+{
+    char text[4096];
+    ask_witness();
+    kvd_disconnect(&witness);
+    int status = kvd_stop(&kvd);
+    cr_assert(status == 0, "status %d: %s", status,
+              kvd_stderr(&kvd, text, sizeof text));
+    cr_assert(strstr(kvd.said, "balanced=yes") != NULL, "%s", kvd.said);
+    cr_assert(kvd_field(&kvd, "leaked_tasks") == 0, "%s", kvd.said);
+    cr_assert(kvd_field(&kvd, "leaked_fds") == 0, "%s", kvd.said);
+    kvd_forget(&kvd);
+    kvd_remove_folder(folder);
+}
+
+/* The connection must be closed by the server, with nothing more to read. */
+static bool is_closed(struct kvd_client *client)
+{
+    struct kvd_reply reply;
+    int err = kvd_read(client, &reply);
+    return err == -EPIPE || err == -ECONNRESET;
+}
+
+struct case_of_input {
+    const char *bytes;
+    size_t len;
+    const char *answer;
+};
+
+#define INPUT(bytes_, answer_)              \
+    {                                       \
+        bytes_, sizeof(bytes_) - 1, answer_ \
+    }
+
+/* Goal: bytes that are no request are answered and the connection closed.
+ * Method: a table of them, with the sentence of each. */
+Test(kvd_input, a_malformed_request_is_answered_then_closed, .timeout = 60)
+{
+    static const struct case_of_input cases[] = {
+        INPUT("*abc\r\n", "ERR Protocol error"),
+        INPUT("*1\r\n+PING\r\n", "ERR Protocol error"),
+        INPUT("*1\r\n$-5\r\n", "ERR Protocol error"),
+        INPUT("*1\r\n$99999999999\r\n", "ERR Protocol error"),
+        INPUT("*99999999999\r\n", "ERR Protocol error"),
+        INPUT("*1\r\n$4\r\nPINGxx", "ERR Protocol error"),
+        INPUT("GET \"unbalanced\r\n", "ERR Protocol error"),
+    };
+    start();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kvd_client client;
+        struct kvd_reply reply;
+        cr_assert(kvd_connect(&client, kvd.port) == 0);
+        cr_assert(kvd_send(&client, cases[i].bytes, cases[i].len) == 0);
+        int err = kvd_read(&client, &reply);
+        cr_assert(err == 0, "case %zu: %s", i, strerror(-err));
+        cr_assert(reply.kind == '-' && kvd_is(&reply, cases[i].answer),
+                  "case %zu: %.80s", i, reply.text);
+        cr_assert(is_closed(&client), "case %zu was not closed", i);
+        kvd_disconnect(&client);
+        ask_witness();
+    }
+    stop();
+}
+
+/* Goal: a reply that comes before a malformed request is not lost with it.
+ * Method: both in one segment. */
+Test(kvd_input, requests_before_a_malformed_one_are_answered, .timeout = 60)
+{
+    static const char bytes[] = "PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n!\r\n";
+    struct kvd_client client;
+    struct kvd_reply reply;
+    start();
+    cr_assert(kvd_connect(&client, kvd.port) == 0);
+    cr_assert(kvd_send(&client, bytes, sizeof bytes - 1) == 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert(kvd_read(&client, &reply) == 0);
+        cr_assert(kvd_is(&reply, "PONG"));
+    }
+    cr_assert(kvd_read(&client, &reply) == 0);
+    cr_assert(kvd_is(&reply, "ERR Protocol error"), "%.80s", reply.text);
+    cr_assert(is_closed(&client));
+    kvd_disconnect(&client);
+    stop();
+}
+
+/* Goal: a request that never becomes whole does not hold its task for ever.
+ * Method: send the beginning, wait; the time was set to 500 ms. */
+Test(kvd_input, a_truncated_request_is_cut_off_in_time, .timeout = 60)
+{
+    static const char half[] = "*2\r\n$3\r\nGET\r\n$10\r\nabc";
+    struct kvd_client client;
+    start();
+    cr_assert(kvd_connect(&client, kvd.port) == 0);
+    cr_assert(kvd_send(&client, half, sizeof half - 1) == 0);
+    int64_t begun = kvd_now_us();
+    cr_assert(is_closed(&client));
+    cr_assert(kvd_now_us() - begun >= 400000, "cut off too early");
+    kvd_disconnect(&client);
+    stop();
+    cr_assert(kvd_field(&kvd, "connections_cancelled") == 1, "%s", kvd.said);
+}
+
+/* Goal: a line without an end is refused at its limit, not collected.
+ * Method: send letters until kvd has had enough. */
+Test(kvd_input, an_endless_line_is_refused, .timeout = 60)
+{
+    static char letters[1 << 16];
+    struct kvd_client client;
+    struct kvd_reply reply;
+    memset(letters, 'a', sizeof letters);
+    start();
+    cr_assert(kvd_connect(&client, kvd.port) == 0);
+    int err = 0;
+    for (int i = 0; i < 16 && err == 0; i++) {
+        err = kvd_send(&client, letters, sizeof letters);
+    }
+    cr_assert(kvd_read(&client, &reply) == 0);
+    cr_assert(kvd_is(&reply, "ERR Protocol error"), "%.80s", reply.text);
+    kvd_disconnect(&client);
+    stop();
+}
+
+/* Goal: neither a declared size nor an endless stream costs memory without
+ * bound.  Method: arguments up to the limit of a request, and beyond. */
+Test(kvd_input, an_endless_request_is_refused_at_its_limit, .timeout = 120)
+{
+    static char chunk[1 << 20];
+    struct kvd_client client;
+    struct kvd_reply reply;
+    char head[32];
+    start();
+    long before = kvd_rss_kib(&kvd);
+    memset(chunk, 'x', sizeof chunk);
+    memcpy(chunk + sizeof chunk - 2, "\r\n", 2);
+    int len = snprintf(head, sizeof head, "$%zu\r\n", sizeof chunk - 2);
+    cr_assert(kvd_connect(&client, kvd.port) == 0);
+    int err = kvd_send(&client, "*1000000\r\n", 10);
+    for (int i = 0; i < 200 && err == 0; i++) {
+        err = kvd_send(&client, head, (size_t)len);
+        if (err == 0) {
+            err = kvd_send(&client, chunk, sizeof chunk);
+        }
+    }
+    cr_assert(err < 0, "200 MiB of one request were taken");
+    if (kvd_read(&client, &reply) == 0) {
+        cr_assert(kvd_is(&reply, "ERR Protocol error"), "%.80s", reply.text);
+    }
+    kvd_disconnect(&client);
+    long more = kvd_rss_kib(&kvd) - before;
+    cr_assert(more < 256 * 1024, "kvd grew by %ld KiB", more);
+    stop();
+}
+
+/* Goal: many arguments, many keys and long values within the limits work.
+ * Method: one MSET of 20,000 keys, one value of 8 MiB. */
+Test(kvd_input, large_requests_within_the_limits_are_served, .timeout = 60)
+{
+    enum { KEYS = 20000, ROOM = 1 << 20 };
+    struct kvd_client client;
+    struct kvd_reply reply;
+    char *request = malloc(ROOM + (8 << 20));
+    start();
+    size_t len =
+        (size_t)sprintf(request, "*%d\r\n$4\r\nMSET\r\n", 1 + 2 * KEYS);
+    for (int i = 0; i < KEYS; i++) {
+        len +=
+            (size_t)sprintf(request + len, "$8\r\nkey%05d\r\n$1\r\nv\r\n", i);
+    }
+    cr_assert(len < ROOM);
+    cr_assert(kvd_connect(&client, kvd.port) == 0);
+    cr_assert(kvd_send(&client, request, len) == 0);
+    cr_assert(kvd_read(&client, &reply) == 0);
+    cr_assert(kvd_is(&reply, "OK"), "%.80s", reply.text);
+    cr_assert(kvd_ask(&client, &reply, "DBSIZE") == 0);
+    cr_assert(reply.value == KEYS, "%.80s", reply.text);
+    len = (size_t)sprintf(request, "*3\r\n$3\r\nSET\r\n$4\r\nlong\r\n$%d\r\n",
+                          8 << 20);
+    memset(request + len, 'y', 8 << 20);
+    memcpy(request + len + (8 << 20), "\r\n", 2);
+    cr_assert(kvd_send(&client, request, len + (8 << 20) + 2) == 0);
+    cr_assert(kvd_read(&client, &reply) == 0);
+    cr_assert(kvd_is(&reply, "OK"), "%.80s", reply.text);
+    cr_assert(kvd_ask(&client, &reply, "STRLEN", "long") == 0);
+    cr_assert(reply.value == 8 << 20);
+    kvd_disconnect(&client);
+    free(request);
+    stop();
+}
+
+/* --- random bytes ------------------------------------------------------- */
+
+static uint64_t dice;
+
+static unsigned roll(void)
+{
+    dice ^= dice << 13;
+    dice ^= dice >> 7;
+    dice ^= dice << 17;
+    return (unsigned)(dice >> 16);
+}
+
+/* Half of them look like the beginning of something. */
+static size_t random_string(char *to)
+{
+    static const char *const starts[] = {
+        "*3\r\n$3\r\nSET\r\n",
+        "*1\r\n$4\r\n",
+        "*2\r\n",
+        "GET ",
+        "SET a ",
+        "INFO ",
+        "\"",
+        "$5\r\n",
+    };
+    size_t len = 0;
+    if (roll() % 2 == 0) {
+        const char *start_of = starts[roll() % 8];
+        len = strlen(start_of);
+        memcpy(to, start_of, len);
+    }
+    for (unsigned more = roll() % 40; more > 0; more--) {
+        to[len++] = (char)roll();
+    }
+    memcpy(to + len, "\r\n", 2);
+    return len + 2;
+}
+
+/* Goal: no bytes at all disturb kvd.  Method: random strings, 64 to a
+ * connection; whatever comes back is read until the connection ends. */
+Test(kvd_input, random_strings_disturb_nobody, .timeout = 280)
+{
+    enum { BATCH = 64 };
+    static char request[BATCH * 96];
+    const char *set = getenv("KVD_RANDOM_STRINGS");
+    long wanted = set != NULL ? atol(set) : 1000000;
+#if defined(TEST_UNDER_TSAN) || defined(TEST_UNDER_ASAN)
+    wanted /= 20;
+#endif
+    dice = (uint64_t)kvd_now_us() | 1;
+    cr_log_info("seed %llu\n", (unsigned long long)dice);
+    start();
+    for (long sent = 0; sent < wanted; sent += BATCH) {
+        struct kvd_client client;
+        struct kvd_reply reply;
+        size_t len = 0;
+        for (int i = 0; i < BATCH; i++) {
+            len += random_string(request + len);
+        }
+        cr_assert(kvd_connect(&client, kvd.port) == 0);
+        kvd_send(&client, request, len);
+        shutdown(client.fd, SHUT_WR);
+        int err;
+        while ((err = kvd_receive(&client)) == 0) {
+            client.at = client.len;
+        }
+        cr_assert(err != -ETIMEDOUT, "a connection was left hanging");
+        (void)reply;
+        kvd_disconnect(&client);
+        if (sent % (BATCH * 256) == 0) {
+            ask_witness();
+        }
+    }
+    stop();
+}
+
+/* --- too many ----------------------------------------------------------- */
+
+/* Goal: a client over the limit is told so; the others stay, and a seat that
+ * is given up is taken again.  Method: 8 seats, the witness has one. */
+Test(kvd_input, a_client_over_the_limit_is_told_so, .timeout = 60)
+{
+    struct kvd_client seats[8];
+    struct kvd_reply reply;
+    start();
+    for (int i = 0; i < 7; i++) {
+        cr_assert(kvd_connect(&seats[i], kvd.port) == 0);
+        cr_assert(kvd_ask(&seats[i], &reply, "PING") == 0);
+        cr_assert(kvd_is(&reply, "PONG"), "%.80s", reply.text);
+    }
+    for (int i = 0; i < 20; i++) {
+        cr_assert(kvd_connect(&seats[7], kvd.port) == 0);
+        cr_assert(kvd_ask(&seats[7], &reply, "PING") == 0);
+        cr_assert(kvd_is(&reply, "ERR max number of clients reached"), "%.80s",
+                  reply.text);
+        cr_assert(is_closed(&seats[7]));
+        kvd_disconnect(&seats[7]);
+    }
+    kvd_disconnect(&seats[0]);
+    bool is_in = false;
+    for (int i = 0; i < 500 && !is_in; i++) {
+        cr_assert(kvd_connect(&seats[0], kvd.port) == 0);
+        cr_assert(kvd_ask(&seats[0], &reply, "PING") == 0);
+        is_in = kvd_is(&reply, "PONG");
+        if (!is_in) {
+            kvd_disconnect(&seats[0]);
+        }
+    }
+    cr_assert(is_in, "the seat stayed empty");
+    for (int i = 0; i < 7; i++) {
+        kvd_disconnect(&seats[i]);
+    }
+    stop();
+    cr_assert(kvd_field(&kvd, "connections_refused") >= 20, "%s", kvd.said);
+}
