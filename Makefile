@@ -203,8 +203,11 @@ $B/libambit.so: $(LIB_OBJ) ambit.map
 $(call obj,$(EXAMPLE_SRC) $(KVD_SRC)): INCLUDES := -Iinclude
 $(LIB_OBJ): INCLUDES += -DAMBIT_NO_SITES
 
+KVD_UNIT := $(filter tests/unit/kvd_%,$(TEST_SRC))
+$(KVD_UNIT:%.c=$B/%): $(call obj,$(KVD_PARTS))
+$(call obj,$(KVD_UNIT)): INCLUDES += -Idocs/examples/kvd
 $(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
-	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
+	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal.a $(CRITERION) $(LIBS)
 
 $(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
 	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)

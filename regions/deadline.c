@@ -2,11 +2,11 @@
 /*
  * deadline.c -- the time budget of a region.
  *
- * A timer on the host's worker cancels the region.  Only a deadline of its own
- * that is earlier than the parent's needs one: the parent's cancel reaches
- * down by itself.
+ * A region with a deadline has a timer on its host's worker that cancels it.
+ * The parent's deadline needs none here: its cancel reaches down by itself, so
+ * whichever of the two comes first, counts.
  *
- *   REG-BUDGET-1  A deadline is never later than the parent's.
+ *   REG-BUDGET-3  A deadline is never later than the parent's.
  */
 #include "regions/region.h"
 
@@ -16,26 +16,21 @@ static void deadline_fired(struct timer *timer)
 {
     struct region *region =
         CONTAINER_OF(timer, struct region, deadline_timer);
-    RULE(TIME_5);
+    RULE(REG_BUDGET_3);
     region_cancel(region, AMBIT_CANCEL_DEADLINE, "deadline");
 }
 
 /* On the host's worker. */
 static void deadline_set(struct region *region, int64_t deadline_ns)
 {
-    int64_t limit =
-        region->parent != NULL ? region->parent->deadline_ns : INT64_MAX;
     worker_timer_disarm(&region->deadline_timer);
-    RULE(REG_BUDGET_1);
-    region->own_deadline = deadline_ns < limit;
-    region->deadline_ns = region->own_deadline ? deadline_ns : limit;
-    if (!region->own_deadline) {
+    if (deadline_ns == INT64_MAX) {
         return;
     }
-    if (region->deadline_ns <= clock_now_ns()) {
+    if (deadline_ns <= clock_now_ns()) {
         deadline_fired(&region->deadline_timer);
     } else {
-        worker_timer_arm(&region->deadline_timer, region->deadline_ns);
+        worker_timer_arm(&region->deadline_timer, deadline_ns);
     }
 }
 
@@ -85,10 +80,20 @@ static int deadline_post(struct region *region, int64_t deadline_ns)
     return 0;
 }
 
+/* The region of an actor's life: between messages it has no worker. */
+static bool host_may_move(const struct region *region)
+{
+    const struct task *host = region->host;
+    return host->hooks != NULL && host->hooks->nudge != NULL &&
+           region->outer == host->owner;
+}
+
 int ambit_set_deadline(ambit_region *public, ambit_time deadline)
 {
     struct region *region = region_of(public);
-    RULE(REG_BUDGET_3);
+    if (host_may_move(region)) {
+        return -EOPNOTSUPP;
+    }
     if (region_is_cancelled(region)) {
         return -ESHUTDOWN;
     }

@@ -114,7 +114,6 @@ static void region_init(struct region *region, struct region *parent,
     region->cleanup_ns = options->cleanup.ns ? options->cleanup.ns : 5000000000;
     region->close_warn_ns =
         options->close_warn.ns ? options->close_warn.ns : 5000000000;
-    region->deadline_ns = parent != NULL ? parent->deadline_ns : INT64_MAX;
     list_init(&region->sibling);
     list_init(&region->children);
     timer_init(&region->close_timer, report_fired);

@@ -68,8 +68,6 @@ struct region {
     bool panicked;
 
     /* host */
-    bool own_deadline;          /* the timer is ours, not the parent's */
-    int64_t deadline_ns;
     int final_failure;          /* the first one of a finalizer */
     unsigned warned;
     struct timer deadline_timer;

@@ -74,35 +74,50 @@ void ambit_runtime_stop(ambit_runtime *public)
     }
 }
 
+/* Nothing is left to stop: nobody may refer to us afterwards. */
+static void stop_settle(struct root *root)
+{
+    root->closed = true;
+    bool owed = stop_withdraw(root);
+    while (owed && !root->stopped) {
+        ambit_yield(&root->task.cx);
+    }
+}
+
 static int root_main(ambit_cx *cx, void *arg)
 {
     struct root *root = arg;
-    struct task *task = task_of(cx);
     struct ambit_scope_options options = {.name = "root"};
-    int rc = region_open(&root->region, NULL, task, &options);
+    int rc = region_open(&root->region, NULL, task_of(cx), &options);
     ASSERT(rc == 0);
     stop_offer(root);
     int body = root->fn(cx, root->arg);
     int closed = region_close(&root->region, body < 0);
-    root->closed = true;
-    RULE(RT_RUN_1);
+    RULE(RT_RUN_2);
     root->result = body < 0 ? body : closed < 0 ? closed : body;
-    bool owed = stop_withdraw(root);
-    while (owed && !root->stopped) {
-        ambit_yield(cx);
-    }
+    stop_settle(root);
     return 0;
 }
+
+static void root_panicked(struct task *task)
+{
+    stop_settle(CONTAINER_OF(task, struct root, task));
+    task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
+}
+
+static const struct task_hooks root_hooks = {.panic_ends = root_panicked};
 
 int ambit_runtime_run(ambit_runtime *public, ambit_task_fn *fn, void *arg)
 {
     struct runtime *runtime = runtime_of(public);
-    struct root root = {.fn = fn, .arg = arg};
+    struct root root = {.fn = fn, .arg = arg, .result = -EOWNERDEAD};
     REQUIRE(!runtime->running, "a runtime has one run at a time");
     runtime->running = true;
     task_owner_init(&root.owner, root_exited);
     task_init(&root.task, runtime, &root.owner, root_main, &root);
     root.task.name = "main";
+    root.task.hooks = &root_hooks;
+    worker_count(&runtime->foreign.spawned);
     int rc = runtime_execute(runtime, &root.task);
     runtime->running = false;
     return rc < 0 ? rc : root.result;

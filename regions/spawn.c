@@ -39,7 +39,14 @@ static int start(struct region *region, struct task *task)
         return 0;
     }
     task->job.run = run_job;
-    return blocking_submit(region->host->runtime->pool, &task->job);
+    list_init(&task->job.node);
+    /* In the list from the start: a cancel takes it out of the pool's queue. */
+    task_list(task);
+    int rc = blocking_submit(region->host->runtime->pool, &task->job);
+    if (rc < 0) {
+        task_unlist(task);
+    }
+    return rc;
 }
 
 static bool here_is_a_worker(struct region *region)

@@ -48,8 +48,7 @@ struct blocking_pool {
 
     pthread_mutex_t lock; /* guards everything below, idle_thread included */
     pthread_cond_t all_gone;
-    struct blocking_job *queue;
-    struct blocking_job **queue_end;
+    struct list_node queue; /* of jobs, the oldest first */
     unsigned queued;
     unsigned coming;
     unsigned threads;
@@ -78,7 +77,7 @@ int blocking_pool_create(struct blocking_pool **ret_pool,
     if (options->thread_prefix != NULL) {
         strncpy(pool->prefix, options->thread_prefix, THREAD_NAME_SIZE - 1);
     }
-    pool->queue_end = &pool->queue;
+    list_init(&pool->queue);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->all_gone, NULL);
     *ret_pool = pool;
@@ -108,7 +107,7 @@ void blocking_pool_destroy(struct blocking_pool *pool)
     while (pool->threads > 0) {
         pthread_cond_wait(&pool->all_gone, &pool->lock);
     }
-    ASSERT(pool->queue == NULL);
+    ASSERT(list_is_empty(&pool->queue));
     ASSERT(pool->coming == 0);
     pthread_mutex_unlock(&pool->lock);
     if (pool->left_over_is_set) {
@@ -163,13 +162,23 @@ int blocking_submit(struct blocking_pool *pool, struct blocking_job *job)
         rc = -EAGAIN;
     }
     if (rc == 0) {
-        job->next = NULL;
-        *pool->queue_end = job;
-        pool->queue_end = &job->next;
+        list_push_back(&pool->queue, &job->node);
         pool->queued++;
     }
     pthread_mutex_unlock(&pool->lock);
     return rc;
+}
+
+bool blocking_cancel(struct blocking_pool *pool, struct blocking_job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    bool waits = list_is_linked(&job->node);
+    if (waits) {
+        list_remove(&job->node);
+        pool->queued--;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return waits;
 }
 
 unsigned blocking_threads(struct blocking_pool *pool)
@@ -183,15 +192,12 @@ unsigned blocking_threads(struct blocking_pool *pool)
 /* Called with the lock held. */
 static struct blocking_job *queue_pop(struct blocking_pool *pool)
 {
-    struct blocking_job *job = pool->queue;
-    if (job != NULL) {
-        pool->queue = job->next;
-        pool->queued--;
-        if (pool->queue == NULL) {
-            pool->queue_end = &pool->queue;
-        }
+    struct list_node *node = list_pop_front(&pool->queue);
+    if (node == NULL) {
+        return NULL;
     }
-    return job;
+    pool->queued--;
+    return CONTAINER_OF(node, struct blocking_job, node);
 }
 
 static struct timespec deadline_after(unsigned ms)

@@ -22,12 +22,12 @@
 #ifndef AMBIT_SRC_BLOCKING_H
 #define AMBIT_SRC_BLOCKING_H
 
-#include "src/base.h"
+#include "src/list.h"
 
 /* The memory is the submitter's.  It must stay until run() is called, and is
  * not touched after that: run() may free it. */
 struct blocking_job {
-    struct blocking_job *next; /* pool.queue */
+    struct list_node node; /* pool.queue */
     void (*run)(struct blocking_job *job);
 };
 
@@ -58,6 +58,11 @@ void blocking_pool_destroy(struct blocking_pool *pool);
  * -errno when no thread could be started and none is there.  After an error
  * the job is the caller's as before. */
 int blocking_submit(struct blocking_pool *pool, struct blocking_job *job);
+
+/* Takes a job back that no thread has begun.  True: run() is not called and the
+ * job is the caller's; false: a thread has it, or had it.  The job was given to
+ * the pool before and its memory is still there.  Any thread. */
+bool blocking_cancel(struct blocking_pool *pool, struct blocking_job *job);
 
 /* How many threads the pool has now.  Any thread. */
 unsigned blocking_threads(struct blocking_pool *pool);

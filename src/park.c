@@ -34,15 +34,6 @@ int park_check(struct task *task)
     return park_refusal(task);
 }
 
-/* From now on a cancel of the owner finds the task. */
-static void park_list(struct task *task)
-{
-    spin_lock(&task->owner->lock);
-    list_push_back(&task->owner->tasks, &task->sibling);
-    spin_unlock(&task->owner->lock);
-    task->listed = true;
-}
-
 void park_abort(struct task *task)
 {
     if (!task->parked || task->abort == NULL || task->aborted) {
@@ -65,7 +56,7 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     ASSERT(task_worker(task) != NULL);
     ASSERT(!task->parked);
     if (!task->listed) {
-        park_list(task);
+        task_list(task);
     }
     task->kind = (uint8_t)kind;
     task->abort = abort;

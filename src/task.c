@@ -52,6 +52,18 @@ void task_free(struct task *task)
     }
 }
 
+static struct worker *task_keeper(struct task *task);
+static void task_never_run(struct task *task);
+
+/* A task that waits for a pool thread need not. */
+static void abort_queued_job(struct task *task)
+{
+    if (blocking_cancel(task->runtime->pool, &task->job)) {
+        RULE(TASK_BLOCK_2);
+        task_never_run(task);
+    }
+}
+
 static void abort_deliver(struct worker *worker, struct note *note)
 {
     struct task *task = CONTAINER_OF(note, struct task, abort_note);
@@ -63,14 +75,15 @@ static void abort_deliver(struct worker *worker, struct note *note)
         task_let_go(task);
         return;
     }
-    /* ORDER(task-worker): seq_cst.  As in task_post_abort(): a dormant task
-     * may have moved meanwhile. */
-    struct worker *now =
-        atomic_load_explicit(&task->worker, memory_order_seq_cst);
+    if (task->tier == AMBIT_BLOCKING) {
+        abort_queued_job(task);
+        return;
+    }
+    struct worker *now = task_keeper(task);
     if (now == worker) {
         park_abort(task);
     } else if (now != NULL) {
-        task_post_abort(task);
+        task_post_abort(task); /* a dormant task has moved meanwhile */
     }
 }
 
@@ -141,6 +154,22 @@ void task_unmake(struct task *task)
     runtime_free(task->runtime, SLAB_HANDLE_512, task);
 }
 
+void task_list(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_push_back(&task->owner->tasks, &task->sibling);
+    spin_unlock(&task->owner->lock);
+    task->listed = true;
+}
+
+void task_unlist(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_remove(&task->sibling);
+    spin_unlock(&task->owner->lock);
+    task->listed = false;
+}
+
 void task_start(struct task *task, bool alert)
 {
     struct worker *self = worker_self;
@@ -163,15 +192,23 @@ void task_wake(struct task *task, int64_t value)
     worker_post(worker, &task->wake_note);
 }
 
+/* Whose thread looks after the task just now; NULL: nobody has to. */
+static struct worker *task_keeper(struct task *task)
+{
+    if (task->tier == AMBIT_BLOCKING) {
+        return runtime_pick_worker(task->runtime); /* any one will do */
+    }
+    /* ORDER(task-worker): seq_cst.  After the cancel flag was set; pairs with
+     * the store in task_enter_worker().  None: it will look at the flag. */
+    return atomic_load_explicit(&task->worker, memory_order_seq_cst);
+}
+
 void task_post_abort(struct task *task)
 {
     if (task->hooks != NULL && task->hooks->nudge != NULL) {
         task->hooks->nudge(task);
     }
-    /* ORDER(task-worker): seq_cst.  After the cancel flag was set; pairs with
-     * the store in stack_body().  None: it will look at the flag itself. */
-    struct worker *worker =
-        atomic_load_explicit(&task->worker, memory_order_seq_cst);
+    struct worker *worker = task_keeper(task);
     uint8_t none = ABORT_NONE;
     /* ORDER(abort-post): acq_rel.  One request is enough until it has been
      * delivered; pairs with the exchange in abort_deliver(). */
@@ -206,10 +243,7 @@ static void task_exit(struct task *task, enum task_end end, int result)
     task->end = (uint8_t)end;
     task->result = result;
     if (task->listed) {
-        spin_lock(&owner->lock);
-        list_remove(&task->sibling);
-        spin_unlock(&owner->lock);
-        task->listed = false;
+        task_unlist(task);
     }
     task_count_end(task);
     struct task_exit exit = {task->name, end, result};

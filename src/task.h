@@ -157,6 +157,10 @@ void task_unmake(struct task *task);
 /* Gives back the record of an ended task, as soon as no note is about it. */
 void task_free(struct task *task);
 
+/* From now on a cancel of the owner finds the task; and no more. */
+void task_list(struct task *task);
+void task_unlist(struct task *task);
+
 /* Queues an unstarted or dormant task: on this worker, or on another one when
  * the thread is no worker of the runtime.  `alert` wakes a sleeping worker to
  * share the load.  FIBER tasks stay on this worker. */

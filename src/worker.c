@@ -173,18 +173,21 @@ static void worker_enter(struct worker *worker, struct stack *stack)
     worker_take_back(worker);
 }
 
+/* Those that were ready when the turn began: who yields, waits for the next. */
 static unsigned run_ready(struct worker *worker)
 {
+    struct note *last = worker->ready.last;
     unsigned ran = 0;
-    while (ran < WORKER_BATCH) {
+    while (last != NULL && ran < WORKER_BATCH) {
+        bool was_last = worker->ready.first == last;
         struct task *task = queue_pop(&worker->ready);
-        if (task == NULL) {
-            break;
-        }
         ran++;
         task->parked = false;
         worker->current = task;
         worker_enter(worker, task->stack);
+        if (was_last) {
+            break;
+        }
     }
     return ran;
 }

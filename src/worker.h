@@ -25,7 +25,9 @@
 #include <pthread.h>
 
 #define WORKERS_MAX 64
-#define WORKER_BATCH 64       /* tasks of one kind in one turn */
+/* Tasks of one kind in one turn; with two kinds, work from outside is looked
+ * at after at most 60 tasks. */
+#define WORKER_BATCH 30
 #define WORKER_FAIR_TICK 61   /* every so often the oldest fresh task first */
 
 struct task;

@@ -7,8 +7,8 @@
  *     int rc = ambit_run(start, &config, .workers = 2);
  *
  * A program that defines `int ambit_main(ambit_cx *, int, char **)` instead of
- * main() and links libambit_main.a runs on a runtime with the defaults; its
- * exit status is 0, or 1 with a sentence on stderr when it returned an error.
+ * main() and links libambit_main.a runs on a runtime with the defaults.  What it
+ * returns is the exit status; a negative errno gives 1, and a sentence on stderr.
  */
 #ifndef AMBIT_RUNTIME_H
 #define AMBIT_RUNTIME_H

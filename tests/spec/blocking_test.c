@@ -32,7 +32,7 @@ static int job_task(ambit_cx *cx, void *arg)
 
 struct waited_job {
     struct job job;
-    struct count *returned;
+    struct count *calling, *returned;
     int wanted;
 };
 
@@ -40,6 +40,7 @@ static int wait_for_job(ambit_cx *cx, void *arg)
 {
     struct waited_job *w = arg;
     w->job.worker_thread = gettid();
+    count_up(w->calling);
     WANT_EQ(ambit_blocking(cx, job_run, &w->job), w->wanted);
     count_up(w->returned);
     return 0;
@@ -49,11 +50,13 @@ static int cancel_running_jobs(ambit_cx *cx, void *arg)
 {
     (void)arg;
     struct count begun = {0}, let_go = {0}, ended = {0}, returned = {0};
+    struct count calling = {0};
     int rc = 0;
     ambit_scope (cx, outer, &rc) {
         ambit_scope (cx, waiting, &rc) {
             struct waited_job w = {
-                {&begun, &let_go, &ended, gettid(), 11}, &returned, 11};
+                {&begun, &let_go, &ended, gettid(), 11}, &calling, &returned,
+                11};
             WANT_EQ(ambit_spawn(waiting, wait_for_job, &w), 0);
             WANT_EQ(ambit_spawn_with(waiting, job_task, &w.job,
                                      .tier = AMBIT_BLOCKING), 0);
@@ -112,6 +115,7 @@ static int cancel_queued_job(ambit_cx *cx, void *arg)
 {
     (void)arg;
     struct count begun = {0}, let_go = {0}, ended = {0}, returned = {0};
+    struct count calling = {0};
     int rc = 0;
     ambit_scope (cx, outer, &rc) {
         struct job job = {&begun, &let_go, &ended, gettid(), 11};
@@ -119,8 +123,9 @@ static int cancel_queued_job(ambit_cx *cx, void *arg)
                                  .tier = AMBIT_BLOCKING), 0);
         WANT(until(cx, &begun, 1));
         ambit_scope (cx, queued, &rc) {
-            struct waited_job w = {job, &returned, -ECANCELED};
+            struct waited_job w = {job, &calling, &returned, -ECANCELED};
             WANT_EQ(ambit_spawn(queued, wait_for_job, &w), 0);
+            WANT(until(cx, &calling, 1));
             let_others_run(cx);
             ambit_cancel(queued, "no longer wanted");
         }
@@ -170,8 +175,8 @@ static int crowd_task(ambit_cx *cx, void *arg)
 static int fill_pool(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    struct count inside = {0}, most = {0}, begun = {0}, let_go = {0}, ended = {0};
-    struct count returned = {0};
+    struct count inside = {0}, most = {0}, begun = {0}, let_go = {0};
+    struct count ended = {0}, calling = {0}, returned = {0};
     int threads = test_threads();
     int rc = 0;
     ambit_scope (cx, all, &rc) {
@@ -186,7 +191,7 @@ static int fill_pool(ambit_cx *cx, void *arg)
     WANT(count_get(&most) <= 3);
     ambit_scope (cx, full, &rc) {
         struct waited_job w = {
-            {&begun, &let_go, &ended, gettid(), 0}, &returned, 0};
+            {&begun, &let_go, &ended, gettid(), 0}, &calling, &returned, 0};
         for (int i = 0; i < 3; i++) {
             WANT_EQ(ambit_spawn(full, wait_for_job, &w), 0);
         }

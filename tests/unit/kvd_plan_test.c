@@ -132,7 +132,8 @@ static int merge(const char *name, size_t args, const char *reply,
     cr_assert_eq(plan.parts_len, 3);
     for (size_t i = 0; i < 3; i++) {
         const char *text = i == 2 && odd != NULL ? odd : reply;
-        plan.parts[i].reply = slice_text(text);
+        plan.parts[i].reply =
+            text[0] != '\0' ? slice_text(text) : (struct slice){NULL, 0};
     }
     int err = plan_merge(&plan, out);
     plan_fini(&plan);

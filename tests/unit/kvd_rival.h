@@ -92,6 +92,9 @@ static inline void rival_stop(struct rival *rival)
 static inline int64_t whole_reply(struct slice input)
 {
     size_t at = 0;
+    if (input.len == 0) {
+        return -EAGAIN;
+    }
     for (int64_t left = 1; left > 0; left--) {
         struct reply reply;
         struct slice rest = {input.ptr + at, input.len - at};

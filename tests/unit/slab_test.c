@@ -10,8 +10,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
-#define SLAB ((uintptr_t)64 << 10)
+#define SLAB ((size_t)64 << 10)
 #define OBJECTS 2000
 
 static bool is_handle(enum slab_class c)
@@ -308,16 +309,24 @@ Test(slab, is_shared_by_threads)
     test_no_leaks();
 }
 
-/* Goal: destroy frees what is still allocated, and NULL is nothing.  Method:
- * leave objects behind; LeakSanitizer looks. */
+/* Goal: destroy gives all memory back, what is still allocated included, and
+ * NULL is nothing.  Method: leave objects behind; ask the kernel whether the
+ * pages of one are mapped. */
 Test(slab, destroy_frees_everything)
 {
     struct slab_depot *depot = slab_depot_create();
+    void *object = NULL;
     for (int i = 0; i < 5000; i++) {
-        cr_assert_not_null(slab_alloc(depot, NULL, SLAB_1024));
+        object = slab_alloc(depot, NULL, SLAB_1024);
+        cr_assert_not_null(object);
     }
     cr_assert_eq(slab_depot_live(depot), 5000);
+    void *slab = (void *)((uintptr_t)object / SLAB * SLAB);
+    unsigned char there[SLAB / 4096];
+    cr_assert_eq(mincore(slab, SLAB, there), 0);
     slab_depot_destroy(depot);
+    cr_assert_eq(mincore(slab, SLAB, there), -1);
+    cr_assert_eq(errno, ENOMEM);
     slab_depot_destroy(NULL);
     slab_cache_fini(NULL);
     slab_cache_fini(&(struct slab_cache){0});

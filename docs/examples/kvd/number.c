@@ -8,7 +8,10 @@
 
 bool number_parse(struct slice text, int64_t *ret_value)
 {
-    bool negative = text.len > 0 && text.ptr[0] == '-';
+    if (text.len == 0) {
+        return false;
+    }
+    bool negative = text.ptr[0] == '-';
     struct slice digits = {text.ptr + negative, text.len - negative};
     uint64_t size = 0;
     if (!number_parse_unsigned(digits, &size)) {

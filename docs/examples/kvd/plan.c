@@ -224,6 +224,9 @@ static int plan_keys(struct plan *plan, const struct placement *placement,
 
 static struct slice unread(const struct plan_part *part)
 {
+    if (part->reply.len == 0) {
+        return part->reply; /* perhaps of no address */
+    }
     return (struct slice){part->reply.ptr + part->read_at,
                           part->reply.len - part->read_at};
 }
