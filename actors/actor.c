@@ -124,7 +124,7 @@ void actor_drop(struct actor *actor, struct message *message, int result)
     worker_count(&runtime->dropped_messages);
 }
 
-static void spend(struct actor *actor, struct message *spent)
+void actor_spend(struct actor *actor, struct message *spent)
 {
     if (spent != NULL && spent != &actor->stub && spent != &actor->stop) {
         message_free(actor->task.runtime, spent);
@@ -137,7 +137,7 @@ struct message *actor_take(struct actor *actor)
     struct message *message;
     do {
         message = mailbox_pop(&actor->mailbox, &spent);
-        spend(actor, spent);
+        actor_spend(actor, spent);
     } while (message == &actor->stub && message != NULL);
     return message;
 }

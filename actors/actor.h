@@ -108,6 +108,8 @@ struct actor *actor_of_task(struct task *task); /* NULL: not a handler's */
 
 /* The receiver. */
 struct message *actor_take(struct actor *actor);
+/* The node of a message that was handled; NULL is fine. */
+void actor_spend(struct actor *actor, struct message *spent);
 void actor_flush_credits(struct actor *actor);
 
 static inline ambit_reply message_reply(const struct message *message)

@@ -9,8 +9,6 @@
  */
 #include "actors/mailbox.h"
 
-#include <stdlib.h>
-
 #define TURN_SHIFT 30
 #define TURN_MASK (UINT64_C(3) << TURN_SHIFT)
 
@@ -381,29 +379,4 @@ uint32_t mailbox_taken(struct mailbox *mailbox)
 {
     return mailbox->credits_max -
            (uint32_t)(gate_load(mailbox) & GATE_CREDITS);
-}
-
-struct message *message_make(struct runtime *runtime, size_t size)
-{
-    size_t whole = sizeof(struct message) + size;
-    enum slab_class class_ = slab_class_for(whole);
-    struct message *message = class_ < SLAB_CLASSES
-                                  ? runtime_alloc(runtime, class_)
-                                  : malloc(whole);
-    if (message != NULL) {
-        message->size = (uint32_t)size;
-        message->class_ = (uint8_t)class_;
-        message->kind = MESSAGE_INFO;
-        message->reply_slot = NULL;
-    }
-    return message;
-}
-
-void message_free(struct runtime *runtime, struct message *message)
-{
-    if (message->class_ < SLAB_CLASSES) {
-        runtime_free(runtime, (enum slab_class)message->class_, message);
-    } else {
-        free(message);
-    }
 }

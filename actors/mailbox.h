@@ -144,6 +144,11 @@ void mailbox_retire(struct mailbox *mailbox);
 /* Queued or reserved. */
 uint32_t mailbox_taken(struct mailbox *mailbox);
 
+/* A chain of messages that are in no queue any more. */
+struct message *message_next(struct message *message);
+void message_append(struct message **first, struct message **last,
+                    struct message *message);
+
 struct message *message_make(struct runtime *runtime, size_t size);
 void message_free(struct runtime *runtime, struct message *message);
 

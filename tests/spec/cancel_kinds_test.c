@@ -114,7 +114,7 @@ static void world_open(ambit_cx *cx, struct world *w, ambit_region *region)
         WANT_EQ(ambit_spawn(region, call_for_ever, &w->full_server), 0);
         let_others_run(cx);
     }
-    uint32_t queued = 0, taken = 0;
+    uint32_t taken = 0;
     ambit_time end = ambit_after(ambit_s(SPEC_PATIENCE_S));
     while (taken < 2 && ambit_now().ns < end.ns) {
         WANT_EQ(ambit_yield(cx), 0);

@@ -330,7 +330,7 @@ static int yield_once(ambit_cx *cx, void *arg)
         for (int i = 0; i < 1000; i++) {
             WANT_EQ(try_spawn(ready, AMBIT_SEND), 0);
         }
-        for (int i = 0; i < 1000 / 64 + 1; i++) {
+        for (int i = 0; i < 1000 / 30 + 1; i++) {
             WANT_EQ(ambit_yield(cx), 0);
         }
         WANT_EQ(count_get(&ran), 1100);
@@ -341,7 +341,7 @@ static int yield_once(ambit_cx *cx, void *arg)
 
 /* Goal: giving way lets all who are ready run.
  * Method: one worker; ten ready tasks, one yield, all have run; then a
- * thousand and 16 yields. */
+ * thousand and 34 yields. */
 Spec(TASK_YIELD_1, a_yield_lets_all_ready_tasks_run)
 {
     spec_on(1, yield_once);

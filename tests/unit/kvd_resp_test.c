@@ -193,7 +193,11 @@ Test(kvd_resp, declared_lengths_cost_no_memory)
     struct memory memory = {0};
     struct resp_parser parser;
     resp_init(&parser, NULL, &memory);
-    const char *text = "*1048576\r\n$1\r\na\r\n$16777216\r\nabc";
+    char text[512] = "*1048576\r\n";
+    for (int i = 0; i < 20; i++) {
+        strcat(text, "$1\r\na\r\n");
+    }
+    strcat(text, "$16777216\r\nabc");
     cr_assert_eq(resp_parse(&parser, slice_text(text)), RESP_MORE);
     cr_assert_leq(memory.used, 1024);
     resp_fini(&parser);

@@ -208,7 +208,7 @@ Test(kvd_store, is_like_a_naive_model, .timeout = 120)
 /* --- SCAN -------------------------------------------------------------------
  */
 
-enum { STAYING = 300, PASSING = 4000 };
+enum { STAYING = 100, PASSING = 4000 };
 
 struct census {
     unsigned seen[STAYING];
@@ -236,7 +236,7 @@ static void set_number(struct store *store, unsigned number)
 /* Adds or removes some of the keys that do not stay. */
 static void churn(struct store *store, struct dice *dice, bool grows)
 {
-    for (size_t n = dice_below(dice, 120); n > 0; n--) {
+    for (size_t n = dice_below(dice, 300); n > 0; n--) {
         unsigned number = STAYING + (unsigned)dice_below(dice, PASSING);
         if (dice_below(dice, 10) == 0 ? !grows : grows) {
             set_number(store, number);
@@ -258,7 +258,7 @@ static void scan_once(uint64_t seed, size_t before)
     uint64_t cursor = 0;
     size_t calls = 0;
     do {
-        churn(store, &dice, (calls / 40 + seed) % 2 == 0);
+        churn(store, &dice, (calls / 60 + seed) % 2 == 0);
         cursor = store_scan(store, cursor, see, &census);
         cr_assert_lt(calls++, 1000000, "the scan never ends");
     } while (cursor != 0);
@@ -273,7 +273,7 @@ static void scan_once(uint64_t seed, size_t before)
  * shrink between the calls. */
 Test(kvd_store, a_scan_sees_all_that_stay, .timeout = 120)
 {
-    long rounds = test_rounds(60);
+    long rounds = test_rounds(30);
     for (long seed = 0; seed < rounds; seed++) {
         scan_once((uint64_t)seed, seed % 3 == 0 ? PASSING : 0);
     }
@@ -417,6 +417,28 @@ Test(kvd_store, works_on_when_the_table_cannot_grow)
     memory = (struct memory){.fail_in = 1};
     struct store_options options = {.memory = &memory};
     cr_assert_eq(store_create(&options, &store), -ENOMEM);
+}
+
+/* Goal: STORE-5.  Method: more entries with an expiry than the heap has room
+ * for at first, all prepared before the first is committed, then no memory. */
+Test(kvd_store, prepared_entries_need_no_more_memory)
+{
+    enum { ENTRIES = 40 };
+    struct memory memory = {0};
+    struct store *store = new_store(&memory);
+    struct store_entry *entries[ENTRIES];
+    char text[16];
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        struct slice key = key_of(text, i);
+        entries[i] = store_prepare(store, key, key, 1000 + i);
+        cr_assert_not_null(entries[i]);
+    }
+    memory.used_max = 1;
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        store_commit(store, entries[i]);
+    }
+    cr_assert_eq(store_expiring(store), ENTRIES);
+    store_destroy(store);
 }
 
 Test(kvd_store, prepared_entries_can_be_given_back)

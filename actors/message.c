@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * message.c -- the memory of a message, and chains outside of a mailbox.
+ *
+ * Owner: the sender until it is pushed, then the receiver.
+ */
+#include "actors/mailbox.h"
+
+#include <stdlib.h>
+
+struct message *message_make(struct runtime *runtime, size_t size)
+{
+    size_t whole = sizeof(struct message) + size;
+    enum slab_class class_ = slab_class_for(whole);
+    struct message *message = class_ < SLAB_CLASSES
+                                  ? runtime_alloc(runtime, class_)
+                                  : malloc(whole);
+    if (message != NULL) {
+        message->size = (uint32_t)size;
+        message->class_ = (uint8_t)class_;
+        message->kind = MESSAGE_INFO;
+        message->reply_slot = NULL;
+    }
+    return message;
+}
+
+void message_free(struct runtime *runtime, struct message *message)
+{
+    if (message->class_ < SLAB_CLASSES) {
+        runtime_free(runtime, (enum slab_class)message->class_, message);
+    } else {
+        free(message);
+    }
+}
+
+struct message *message_next(struct message *message)
+{
+    /* ORDER(mailbox-link): relaxed.  The chain is ours alone; pairs with
+     * message_append(). */
+    return atomic_load_explicit(&message->next, memory_order_relaxed);
+}
+
+void message_append(struct message **first, struct message **last,
+                    struct message *message)
+{
+    /* ORDER(mailbox-link): relaxed.  As above. */
+    atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
+    if (*first == NULL) {
+        *first = message;
+    } else {
+        /* ORDER(mailbox-link): relaxed.  As above. */
+        atomic_store_explicit(&(*last)->next, message, memory_order_relaxed);
+    }
+    *last = message;
+}
