@@ -43,12 +43,6 @@ static int copy_arg(struct actor_plan *plan)
     return 0;
 }
 
-static void actor_gone(struct task *task)
-{
-    struct actor *actor = CONTAINER_OF(task, struct actor, task);
-    runtime_free(task->runtime, SLAB_HANDLE_1024, actor);
-}
-
 static void never_exits(struct task_owner *owner, const struct task_exit *exit)
 {
     (void)owner;
@@ -70,7 +64,6 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     actor->task.name = plan->name;
     actor->task.hooks = &life_hooks;
     actor->task.object = actor;
-    actor->task.gone = actor_gone;
     actor->task.listed = true; /* its regions find it, not the owner */
     atomic_init(&actor->stop_posted, false);
     atomic_init(&actor->killed, false);
@@ -229,6 +222,7 @@ static enum batch run_idle(struct actor *actor, ambit_cx *cx, enum batch batch,
         return batch;
     }
     actor->life->news = false;
+    RULE(SRV_IDLE_1);
     int rc = actor->plan.behaviour->idle(actor, cx);
     if (rc == AMBIT_STOP || rc < 0) {
         *ret_reason = rc < 0 ? rc : 0;

@@ -182,6 +182,7 @@ static void panic_begins(struct task *task)
         struct message *message = actor->current;
         actor->current = NULL;
         RULE(SRV_CALL_2);
+        RULE(SUP_REF_2);
         actor_drop(actor, message, -EOWNERDEAD);
         actor->credits_due++;
     }
@@ -193,8 +194,15 @@ static void panic_ends(struct task *task)
     life_over(task->object);
 }
 
+static void gone(struct task *task)
+{
+    struct actor *actor = CONTAINER_OF(task, struct actor, task);
+    runtime_free(task->runtime, SLAB_HANDLE_1024, actor);
+}
+
 const struct task_hooks life_hooks = {
     .nudge = nudge,
     .panic_begins = panic_begins,
     .panic_ends = panic_ends,
+    .gone = gone,
 };

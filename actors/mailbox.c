@@ -68,6 +68,7 @@ uint32_t mailbox_generation(struct mailbox *mailbox)
 static int gate_refusal(uint64_t word, uint32_t generation)
 {
     if (GATE_GENERATION(word) != generation) {
+        RULE(MBX_END_2);
         return -ESTALE;
     }
     return (word & GATE_CLOSED) != 0 ? -EPIPE : 0;
@@ -88,6 +89,7 @@ int mailbox_try_credit(struct mailbox *mailbox, uint32_t generation)
         }
         if ((word & GATE_CREDITS) == 0 || (word & GATE_QUEUED) != 0) {
             RULE(MBX_CREDIT_1);
+            RULE(MBX_TRY_1);
             return -EAGAIN;
         }
     } while (!gate_move(mailbox, &word, word - 1));
@@ -245,6 +247,7 @@ static void chain(struct mailbox *mailbox, struct message *message)
     atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
     /* ORDER(mailbox-link): seq_cst.  Takes the place in the queue; before the
      * look at the gate.  Pairs with mailbox_is_empty(). */
+    RULE(MBX_ORDER_1);
     struct message *before = atomic_exchange_explicit(
         &mailbox->tail, message, memory_order_seq_cst);
     /* ORDER(mailbox-link): release.  Publishes the message to mailbox_pop();

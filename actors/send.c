@@ -35,9 +35,11 @@ int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
 {
     struct actor *actor = actor_of(ref);
     if (actor == NULL) {
+        RULE(MBX_END_2);
         return -ESTALE;
     }
     if (size > MESSAGE_MAX) {
+        RULE(MBX_SIZE_1);
         return -E2BIG;
     }
     int rc = mailbox_try_credit(&actor->mailbox, ref.generation);

@@ -122,6 +122,7 @@ static void observe(struct supervisor *supervisor, struct child *child,
         .total = supervisor->total,
         .gave_up = gave_up,
     };
+    RULE(SUP_OBSERVE_1);
     log_line(supervisor->task->runtime, AMBIT_LOG_INFO,
              "supervisor \"%s\": child \"%s\" ended (%s): %s",
              supervisor->options.name, child_name(child),

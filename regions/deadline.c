@@ -6,7 +6,7 @@
  * The parent's deadline needs none here: its cancel reaches down by itself, so
  * whichever of the two comes first, counts.
  *
- *   REG-BUDGET-3  A deadline is never later than the parent's.
+ *   REG-BUDGET-1  A deadline is never later than the parent's.
  */
 #include "regions/region.h"
 
@@ -17,6 +17,7 @@ static void deadline_fired(struct timer *timer)
     struct region *region =
         CONTAINER_OF(timer, struct region, deadline_timer);
     RULE(REG_BUDGET_3);
+    RULE(TIME_5);
     region_cancel(region, AMBIT_CANCEL_DEADLINE, "deadline");
 }
 

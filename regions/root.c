@@ -93,7 +93,7 @@ static int root_main(ambit_cx *cx, void *arg)
     stop_offer(root);
     int body = root->fn(cx, root->arg);
     int closed = region_close(&root->region, body < 0);
-    RULE(RT_RUN_2);
+    RULE(RT_RUN_1);
     root->result = body < 0 ? body : closed < 0 ? closed : body;
     stop_settle(root);
     return 0;

@@ -29,6 +29,7 @@ static enum park_answer call_abort(struct task *task, void *arg)
 {
     struct call *call = arg;
     RULE(TASK_BLOCK_2);
+    RULE(CAN_6);
     return blocking_cancel(task->runtime->pool, &call->job) ? PARK_ABORTED
                                                             : PARK_BUSY;
 }

@@ -16,7 +16,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct task) <= 512, "one slab class");
+_Static_assert(sizeof(struct task) <= 256, "one slab class");
 
 static void wake_deliver(struct worker *worker, struct note *note)
 {
@@ -35,8 +35,8 @@ static void task_let_go(struct task *task)
 {
     if (!task->embedded) {
         task_unmake(task);
-    } else if (task->gone != NULL) {
-        task->gone(task);
+    } else if (task->hooks != NULL && task->hooks->gone != NULL) {
+        task->hooks->gone(task);
     }
 }
 
@@ -124,7 +124,7 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;
     }
-    struct task *task = runtime_alloc(runtime, SLAB_HANDLE_512);
+    struct task *task = runtime_alloc(runtime, SLAB_HANDLE_256);
     if (task == NULL) {
         return -ENOMEM;
     }
@@ -135,7 +135,7 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
         if (arg_size > TASK_ARG_INLINE) {
             task->arg = malloc(arg_size);
             if (task->arg == NULL) {
-                runtime_free(runtime, SLAB_HANDLE_512, task);
+                runtime_free(runtime, SLAB_HANDLE_256, task);
                 return -ENOMEM;
             }
         }
@@ -151,7 +151,7 @@ void task_unmake(struct task *task)
     if (task->arg != NULL && task->arg != task->arg_room) {
         free(task->arg);
     }
-    runtime_free(task->runtime, SLAB_HANDLE_512, task);
+    runtime_free(task->runtime, SLAB_HANDLE_256, task);
 }
 
 void task_list(struct task *task)
@@ -286,6 +286,7 @@ void task_run(struct task *task)
         task_never_run(task);
         return;
     }
+    RULE(TASK_SPAWN_3);
     int result = task->fn(&task->cx, task->arg);
     if (result == TASK_DORMANT) {
         return; /* may be running elsewhere already: hands off */

@@ -70,12 +70,14 @@ struct task_hooks {
     void (*panic_begins)(struct task *task);
     /* All scopes are closed: instead of the usual end; the stack is dropped. */
     void (*panic_ends)(struct task *task);
+    /* The last use of an embedded record is over; may free it. */
+    void (*gone)(struct task *task);
 };
 
 /* What a task function returns to go dormant; never seen by an owner. */
 #define TASK_DORMANT INT32_MAX
 
-#define TASK_ARG_INLINE 64
+#define TASK_ARG_INLINE 32
 #define TASK_ARG_MAX 4096
 
 struct task {
@@ -122,8 +124,6 @@ struct task {
     struct note abort_note;
     _Atomic uint8_t abort_state; /* ORDER(abort-post), enum abort_state */
     struct task *joiner;       /* see join.c */
-    /* An embedded record's last use is over; may free it. */
-    void (*gone)(struct task *task);
 
     unsigned char arg_room[TASK_ARG_INLINE] __attribute__((aligned(16)));
 };

@@ -121,6 +121,7 @@ static void stack_body(void *arg)
         worker->current = task;
         /* Before the task looks at its cancel flag. */
         task_enter_worker(task, worker);
+        RULE(WRK_STEAL_2);
         task_run(task);
         stack->task = worker_next_fresh(worker);
         if (stack->task == NULL) {

@@ -99,6 +99,7 @@ int ambit_tcp_connect(ambit_cx *cx, const char *address,
     ambit_tcp *made;
     int rc = address_parse(address, &parsed, &len);
     if (rc < 0) {
+        RULE(IO_OPEN_1);
         return rc;
     }
     int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);

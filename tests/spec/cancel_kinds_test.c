@@ -40,6 +40,10 @@ AMBIT_SERVER(stuck, struct stuck, struct stuck, struct stuck,
              .limits = {.mailbox_max = 2}, .init = stuck_handle_init,
              .handle_call = stuck_handle_call);
 
+/* Room for all the calls that their callers give up. */
+AMBIT_SERVER(patient, struct stuck, struct stuck, struct stuck,
+             .handle_call = stuck_handle_call);
+
 struct world {
     ambit_region *region; /* of all that is stuck */
     ambit_task running;
@@ -108,7 +112,7 @@ static void world_open(ambit_cx *cx, struct world *w, ambit_region *region)
     WANT_EQ(ambit_tcp_connect(cx, address, &w->here), 0);
     WANT_EQ(ambit_tcp_accept(cx, w->listener, &w->there), 0);
     fill_a_listener(w);
-    WANT_EQ(stuck_start(cx, region, NULL, 0, &w->server), 0);
+    WANT_EQ(patient_start(cx, region, NULL, 0, &w->server), 0);
     WANT_EQ(stuck_start(cx, region, NULL, 0, &w->full_server), 0);
     for (int i = 0; i < 3; i++) { /* one being handled, two in the mailbox */
         WANT_EQ(ambit_spawn(region, call_for_ever, &w->full_server), 0);
@@ -208,7 +212,7 @@ static int by_send(ambit_cx *cx, struct world *w)
 static int by_call(ambit_cx *cx, struct world *w)
 {
     struct stuck reply;
-    return stuck_call_now(cx, w->server, &reply, (struct stuck){0});
+    return patient_call_now(cx, w->server, &reply, (struct stuck){0});
 }
 
 static int by_call_full(ambit_cx *cx, struct world *w)

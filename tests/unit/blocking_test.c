@@ -224,6 +224,30 @@ Test(blocking, refuses_a_job_beyond_the_queue)
     blocking_pool_destroy(pool);
 }
 
+/* Goal: a job that waits can be taken back, and leaves its place to another;
+ * one that has begun cannot.  Method: one thread held at the gate, a full
+ * queue. */
+Test(blocking, a_waiting_job_can_be_taken_back)
+{
+    static struct gated_job jobs[4];
+    struct blocking_pool *pool = pool_create(1, 2, NEVER_MS);
+    cr_assert_eq(submit(pool, &jobs[0]), 0);
+    wait_inside(1);
+    cr_assert_eq(submit(pool, &jobs[1]), 0);
+    cr_assert_eq(submit(pool, &jobs[2]), 0);
+    cr_assert_eq(submit(pool, &jobs[3]), -EAGAIN);
+    cr_assert(!blocking_cancel(pool, &jobs[0].job));
+    cr_assert(blocking_cancel(pool, &jobs[1].job));
+    cr_assert(!blocking_cancel(pool, &jobs[1].job));
+    cr_assert_eq(submit(pool, &jobs[3]), 0);
+    gate_set(true);
+    wait_done(3);
+    cr_assert(!blocking_cancel(pool, &jobs[2].job));
+    blocking_pool_destroy(pool);
+    cr_assert_eq(jobs[1].runs, 0);
+    cr_assert_eq(jobs[0].runs + jobs[2].runs + jobs[3].runs, 3);
+}
+
 static void *open_later(void *arg)
 {
     (void)arg;
