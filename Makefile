@@ -7,6 +7,7 @@
 #   make demo         the supervised service under fire, checking itself
 #   make serve        the same service, left running
 #   make bench        the benchmarks
+#   make peers        the same beside Go, Tokio, Erlang, libuv, Boost.Fiber, CAF
 #   make check        the tidy scripts and the tests, warnings are errors
 #   make tidy         the scripts of tests/tidy: style, layers, names, ...
 #   make rules        each numbered rule, the code behind it, its tests
@@ -78,7 +79,7 @@ ifneq ($(T),)
 TESTS := $(foreach t,$(TESTS),$(if $(strip $(foreach w,$(T),$(findstring $w,$t))),$t))
 endif
 EXAMPLES := $(EXAMPLE_SRC:%.c=$B/%)
-BENCHES := $(BENCH_SRC:%.c=$B/%)
+BENCH := $(if $(BENCH_SRC),$B/ambit-bench)
 KVD := $(if $(KVD_MAIN),$B/kvd)
 DEMO := $(if $(call has-main,$(DEMO_SRC)),$B/demo-driver)
 ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
@@ -122,8 +123,8 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all test demo serve bench rules check tidy valgrind aarch64 install \
-  uninstall clean help lib run-tests run-demo run-serve run-bench FORCE
+.PHONY: all test demo serve bench peers rules check tidy valgrind aarch64 install \
+  uninstall clean help lib run-tests run-demo run-serve run-bench run-peers FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -146,6 +147,12 @@ serve:
 bench:
 	@$(DEPS) demo
 	$(AGAIN) run-bench MODE=$(MODE)
+
+# Installs the peers through apt-get, and says what.
+peers:
+	@$(DEPS) demo
+	@NO_INSTALL='$(NO_INSTALL)' tests/bench/peers/setup.sh
+	$(AGAIN) run-peers MODE=$(MODE)
 
 valgrind:
 	@$(DEPS) valgrind
@@ -212,8 +219,16 @@ $(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
 $(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
 	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
 
-$(BENCHES): %: %.o $B/internal.a
+# What is measured is what a user links: the archive, with the flags above.
+$B/tests/bench/machine.o: INCLUDES += \
+  -DBENCH_FLAGS='"$(CFLAGS) $(HARDEN) $(MODE_FLAGS)"'
+$B/ambit-bench: $(call obj,$(BENCH_SRC)) $B/libambit.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
+
+# The echo clients of ours and of the peers.
+$B/bench-loadgen: tests/bench/peers/c/loadgen.c tests/bench/peers/c/bench.h
+	@mkdir -p $(@D)
+	$Q$(CC) -O3 -std=gnu11 -D_GNU_SOURCE -o $@ $< -luring
 
 $(EXAMPLES): %: %.o $B/libambit_main.a $B/libambit.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
@@ -247,9 +262,13 @@ run-serve: $(KVD)
 	@$(if $(KVD),,echo "serve: there is no kvd yet"; exit 1)
 	$Q$B/kvd $(KVD_SERVE_ARGS)
 
-run-bench: $(BENCHES)
-	@$(if $(BENCHES),,echo "bench: tests/bench is empty"; exit 1)
-	@for b in $(BENCHES); do echo "== $${b##*/}"; $$b $(BENCH_ARGS) || exit 1; done
+run-bench: $(BENCH) $B/bench-loadgen
+	@$B/ambit-bench --loadgen $B/bench-loadgen --json $B/bench.json \
+	  $(BENCH_ARGS)
+
+run-peers: $(BENCH) $B/bench-loadgen
+	@AMBIT='$B/ambit-bench' LOADGEN='$B/bench-loadgen' OUT='$(BUILD)/peers' \
+	  tests/bench/peers/run.sh $(PEERS_ARGS)
 
 tidy:
 	@tests/tidy/all.sh

@@ -18,7 +18,7 @@
 
 struct machine {
     char cpu[128];
-    char kernel[160];
+    char kernel[256];
     char load[64];
     unsigned cpus;
     size_t memory_mib;

@@ -180,7 +180,7 @@ Test(deque, gives_the_last_item_once, .timeout = 200)
 Test(deque, grows_under_theft)
 {
     struct crowd crowd;
-    for (long round = 0; round < test_rounds(500); round++) {
+    for (long round = 0; round < test_rounds(200); round++) {
         size_t items = round % 100 == 0 ? 100000 : 1000;
         crowd_start(&crowd, items);
         for (size_t i = 0; i < items; i++) {

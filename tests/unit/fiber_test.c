@@ -387,13 +387,13 @@ static void abandoned_body(void *arg)
 }
 
 /* Goal: a fiber that is parked can be forgotten and its stack used for another.
- * Method: thousands of fibers on one stack, each abandoned in mid-frame; ASan
+ * Method: many fibers on one stack, each abandoned in mid-frame; ASan
  * and TSan keep books on each. */
 Test(fiber, may_be_abandoned_while_parked)
 {
     char *low = stack_create(STACK);
     fiber_init_thread(&thread);
-    long rounds = test_rounds(10000);
+    long rounds = test_rounds(2000);
     for (long i = 0; i < rounds; i++) {
         char *frame = NULL;
         fiber_init(&other, low, STACK, abandoned_body, &frame);
