@@ -65,7 +65,7 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     actor->task.hooks = &life_hooks;
     actor->task.object = actor;
     actor->task.listed = true; /* its regions find it, not the owner */
-    atomic_init(&actor->stop_posted, false);
+    atomic_init(&actor->stop_state, STOP_NONE);
     atomic_init(&actor->killed, false);
     mailbox_open(&actor->mailbox, plan->mailbox_max, &actor->stub);
 }
@@ -117,9 +117,39 @@ void actor_drop(struct actor *actor, struct message *message, int result)
     worker_count(&runtime->dropped_messages);
 }
 
+static bool stop_move(struct actor *actor, uint8_t from, uint8_t to)
+{
+    /* ORDER(actor-stop): acq_rel.  Pairs with itself: of one who asks for a
+     * stop and the receiver, one sees that the message must be pushed. */
+    return atomic_compare_exchange_strong_explicit(
+        &actor->stop_state, &from, to, memory_order_acq_rel,
+        memory_order_relaxed);
+}
+
+bool actor_ask_stop(struct actor *actor)
+{
+    if (stop_move(actor, STOP_NONE, STOP_QUEUED)) {
+        return true;
+    }
+    /* Between the tries it may have become the head, and then free. */
+    return !stop_move(actor, STOP_HEAD, STOP_AGAIN) &&
+           stop_move(actor, STOP_NONE, STOP_QUEUED);
+}
+
+/* The stop message has left the chain. */
+static void stop_spent(struct actor *actor)
+{
+    if (!stop_move(actor, STOP_HEAD, STOP_NONE) &&
+        stop_move(actor, STOP_AGAIN, STOP_QUEUED)) {
+        mailbox_push_own(&actor->mailbox, &actor->stop);
+    }
+}
+
 void actor_spend(struct actor *actor, struct message *spent)
 {
-    if (spent != NULL && spent != &actor->stub && spent != &actor->stop) {
+    if (spent == &actor->stop) {
+        stop_spent(actor);
+    } else if (spent != NULL && spent != &actor->stub) {
         message_free(actor->task.runtime, spent);
     }
 }
@@ -131,7 +161,10 @@ struct message *actor_take(struct actor *actor)
     do {
         message = mailbox_pop(&actor->mailbox, &spent);
         actor_spend(actor, spent);
-    } while (message == &actor->stub && message != NULL);
+    } while (message == &actor->stub);
+    if (message == &actor->stop) {
+        stop_move(actor, STOP_QUEUED, STOP_HEAD);
+    }
     return message;
 }
 
@@ -160,10 +193,6 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
                       struct message *message)
 {
     if (message->kind == MESSAGE_STOP) {
-        /* ORDER(actor-stop): release.  From now on a stop posts again; pairs
-         * with the exchange in ambit_actor_stop(). */
-        atomic_store_explicit(&actor->stop_posted, false,
-                              memory_order_release);
         return AMBIT_STOP;
     }
     actor->current = message;
@@ -179,13 +208,17 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
 /* Why a life that was cancelled ends. */
 static int reason_of_cancel(struct actor *actor)
 {
-    struct life *life = actor->life;
+    struct region *region = &actor->life->region;
+    spin_lock(&region->owner.lock);
+    bool panicked = region->panicked;
+    int failure = region->failure;
+    spin_unlock(&region->owner.lock);
     /* ORDER(actor-kill): acquire.  Pairs with ambit_actor_kill(). */
-    if (atomic_load_explicit(&actor->killed, memory_order_acquire) ||
-        life->region.panicked) {
+    if (panicked ||
+        atomic_load_explicit(&actor->killed, memory_order_acquire)) {
         return -EOWNERDEAD;
     }
-    return life->region.failure != 0 ? life->region.failure : -ECANCELED;
+    return failure != 0 ? failure : -ECANCELED;
 }
 
 enum batch {
@@ -237,7 +270,7 @@ static bool go_idle(struct actor *actor)
     struct worker *worker = worker_self;
     if (actor->mailbox.head != &actor->stub &&
         mailbox_is_empty(&actor->mailbox)) {
-        mailbox_push_stub(&actor->mailbox, &actor->stub);
+        mailbox_push_own(&actor->mailbox, &actor->stub);
         return false; /* take it, and whatever came in between */
     }
     task_leave_worker(&actor->task);

@@ -81,13 +81,26 @@ struct actor {
     struct message *current;     /* being handled */
     bool current_kept;           /* its reply was taken for later */
     uint32_t credits_due;        /* handled, not yet given back */
-    _Atomic bool stop_posted;    /* ORDER(actor-stop) */
+    _Atomic uint8_t stop_state;  /* ORDER(actor-stop), enum stop_state */
     _Atomic bool killed;         /* ORDER(actor-kill) */
     struct task *starter;        /* mailbox.lock: waits for init */
     bool was_started;            /* a life: init has succeeded once */
     struct message stub;
     struct message stop;
 };
+
+/* Where the stop message is.  As the head of the queue it is still part of the
+ * chain though it was taken, so it cannot be pushed again before the next
+ * message has been taken; a stop that comes meanwhile is pushed then. */
+enum stop_state {
+    STOP_NONE,
+    STOP_QUEUED,
+    STOP_HEAD,
+    STOP_AGAIN, /* the head, and wanted once more */
+};
+
+/* True when the caller has to push the stop message. */
+bool actor_ask_stop(struct actor *actor);
 
 /* A new actor without a life.  0, -EINVAL, -ENOMEM. */
 int actor_make(struct runtime *runtime, const struct actor_plan *plan,

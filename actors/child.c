@@ -80,10 +80,22 @@ static int make_actor(struct child *child)
     return rc;
 }
 
+/* Supervisor.lock held. */
+static void task_end_region(struct child *child)
+{
+    region_cancel(child->region, AMBIT_CANCEL_SHUTDOWN,
+                  "its supervisor ends it");
+}
+
+/* From the opening of the child's scope until after its close: whenever the
+ * supervisor wants it to end, its tasks are reached. */
 static void task_set_region(struct child *child, struct region *region)
 {
     spin_lock(&child->supervisor->lock);
     child->region = region;
+    if (region != NULL && child->to_end) {
+        task_end_region(child); /* asked before it began */
+    }
     spin_unlock(&child->supervisor->lock);
 }
 
@@ -97,8 +109,8 @@ static int task_child_main(ambit_cx *cx, void *arg)
         task_set_region(child, region_of(block.region));
         supervisor_post(child, EVENT_STARTED, 0);
         rc = child->spec.task(cx, (void *)(uintptr_t)child->spec.arg);
+        int closed = ambit_scope_close(cx, &block, rc < 0 ? rc : 0);
         task_set_region(child, NULL);
-        int closed = ambit_scope_close(cx, &block, rc);
         rc = rc < 0 ? rc : closed;
     }
     supervisor_post(child, EVENT_ENDED, rc < 0 ? rc : 0);
@@ -169,9 +181,9 @@ void child_cancel(struct child *child)
         return;
     }
     spin_lock(&child->supervisor->lock);
+    child->to_end = true;
     if (child->region != NULL) {
-        region_cancel(child->region, AMBIT_CANCEL_SHUTDOWN,
-                      "its supervisor ends it");
+        task_end_region(child);
     }
     spin_unlock(&child->supervisor->lock);
 }

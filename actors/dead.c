@@ -22,11 +22,12 @@ static bool is_embedded(const struct actor *actor,
 
 static void actor_free(struct actor *actor)
 {
+    /* First: who still looks for messages of the dead holds the lock. */
+    mailbox_retire(&actor->mailbox);
     struct message *head = actor->mailbox.head;
     if (!is_embedded(actor, head)) {
         message_free(actor->task.runtime, head);
     }
-    mailbox_retire(&actor->mailbox);
     free((void *)(uintptr_t)actor->plan.arg);
     task_free(&actor->task);
 }
@@ -65,7 +66,7 @@ static struct message *unchain(struct actor *actor)
             if (mailbox->head == &actor->stub) {
                 return first;
             }
-            mailbox_push_stub(mailbox, &actor->stub);
+            mailbox_push_own(mailbox, &actor->stub);
             continue;
         }
         if (handled) {

@@ -169,7 +169,8 @@ void life_drop_replies(struct life *life)
 static void nudge(struct task *task)
 {
     struct actor *actor = task->object;
-    if (mailbox_notify(&actor->mailbox) == PUSH_START) {
+    if (mailbox_notify(&actor->mailbox,
+                       mailbox_generation(&actor->mailbox)) == PUSH_START) {
         task_start(task, true);
     }
 }
@@ -178,6 +179,7 @@ static void panic_begins(struct task *task)
 {
     struct actor *actor = task->object;
     actor->life->panicked = true;
+    actor->life->reason = -EOWNERDEAD;
     if (actor->current != NULL) {
         struct message *message = actor->current;
         actor->current = NULL;

@@ -219,11 +219,17 @@ bool mailbox_give_credits(struct mailbox *mailbox, uint32_t count)
     }
 }
 
-enum mailbox_push mailbox_notify(struct mailbox *mailbox)
+enum mailbox_push mailbox_notify(struct mailbox *mailbox, uint32_t generation)
 {
     uint64_t word = gate_load(mailbox);
     enum turn next;
     do {
+        if (GATE_GENERATION(word) != generation) {
+            return PUSH_FINE; /* handled or disposed, and the actor gone */
+        }
+        if ((word & GATE_DETACHED) != 0) {
+            return PUSH_DEAD;
+        }
         switch (turn_of(word)) {
         case TURN_IDLE:
             next = TURN_SCHEDULED;
@@ -233,9 +239,6 @@ enum mailbox_push mailbox_notify(struct mailbox *mailbox)
             break;
         default:
             return PUSH_FINE; /* it will look anyway */
-        }
-        if ((word & GATE_DETACHED) != 0) {
-            return PUSH_FINE;
         }
     } while (!gate_move(mailbox, &word, with_turn(word, next)));
     return next == TURN_SCHEDULED ? PUSH_START : PUSH_FINE;
@@ -259,19 +262,12 @@ enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
                                struct message *message)
 {
     chain(mailbox, message);
-    uint64_t word = gate_load(mailbox);
-    if (GATE_GENERATION(word) != generation) {
-        return PUSH_FINE; /* handled or disposed already, and the actor gone */
-    }
-    if ((word & GATE_DETACHED) != 0) {
-        return PUSH_DEAD;
-    }
-    return mailbox_notify(mailbox);
+    return mailbox_notify(mailbox, generation);
 }
 
-void mailbox_push_stub(struct mailbox *mailbox, struct message *stub)
+void mailbox_push_own(struct mailbox *mailbox, struct message *message)
 {
-    chain(mailbox, stub);
+    chain(mailbox, message);
 }
 
 struct message *mailbox_pop(struct mailbox *mailbox,
@@ -371,7 +367,8 @@ void mailbox_retire(struct mailbox *mailbox)
 {
     spin_lock(&mailbox->lock);
     uint64_t word = gate_load(mailbox);
-    uint64_t next = (uint64_t)(GATE_GENERATION(word) + 1) << 32 | GATE_CLOSED;
+    uint64_t next = (uint64_t)(GATE_GENERATION(word) + 1) << 32 | GATE_CLOSED |
+                    GATE_DETACHED;
     while (!gate_move(mailbox, &word, next)) {
         /* a stale ref cannot move it; spurious failure only */
     }

@@ -114,10 +114,11 @@ enum mailbox_push {
 };
 enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
                                struct message *message);
-/* The receiver, to let go of the last message's memory: the stub again. */
-void mailbox_push_stub(struct mailbox *mailbox, struct message *stub);
-/* Work that is no message (a stop, a kill, a cancel).  PUSH_FINE or START. */
-enum mailbox_push mailbox_notify(struct mailbox *mailbox);
+/* The receiver, of what is part of the actor: the stub, so that the memory of
+ * the last message can go, or a stop. */
+void mailbox_push_own(struct mailbox *mailbox, struct message *message);
+/* Work that is no message (a kill, a cancel). */
+enum mailbox_push mailbox_notify(struct mailbox *mailbox, uint32_t generation);
 
 /* The receiver.  The next message, which stays valid until the next call, or
  * NULL; *ret_spent is the node nobody needs any more, or NULL. */

@@ -147,10 +147,7 @@ int ambit_actor_stop(ambit_actor_ref ref)
         return rc;
     }
     bool start = false;
-    /* ORDER(actor-stop): acq_rel.  One stop in the queue is enough; pairs with
-     * the store in handle_one(). */
-    if (!atomic_exchange_explicit(&actor->stop_posted, true,
-                                  memory_order_acq_rel)) {
+    if (actor_ask_stop(actor)) { /* one stop in the queue is enough */
         RULE(MBX_STOP_1);
         start = mailbox_push(&actor->mailbox, ref.generation, &actor->stop) ==
                 PUSH_START;

@@ -51,11 +51,14 @@ static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
 
 static struct keeper lone_keeper = {lone_started, lone_ended};
 
+/* The actor may be gone when its starter's wake is still on the way. */
 static enum park_answer start_abort(struct task *task, void *arg)
 {
-    struct actor *actor = arg;
+    const ambit_actor_ref *ref = arg;
+    struct actor *actor = ref->slot;
     spin_lock(&actor->mailbox.lock);
-    bool ours = actor->starter == task;
+    bool ours = mailbox_generation(&actor->mailbox) == ref->generation &&
+                actor->starter == task;
     if (ours) {
         actor->starter = NULL;
     }
@@ -82,7 +85,7 @@ int actor_start(ambit_cx *cx, ambit_region *region,
         actor_close(actor);
         return rc;
     }
-    rc = (int)park(task, PARK_START, start_abort, actor);
+    rc = (int)park(task, PARK_START, start_abort, &ref);
     if (rc == -ECANCELED) {
         ambit_actor_kill(ref, "its start was cancelled");
     }

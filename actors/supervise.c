@@ -71,13 +71,13 @@ static int make(struct task *starter, const struct ambit_child *specs,
     return 0;
 }
 
+/* The supervisor ends its children and then tells: until then it may still
+ * write to the refs it was asked to set. */
 static enum park_answer start_abort(struct task *task, void *arg)
 {
     struct supervisor *supervisor = arg;
     spin_lock(&supervisor->lock);
-    bool ours = supervisor->starter == task;
-    if (ours) {
-        supervisor->starter = NULL;
+    if (supervisor->starter == task) {
         supervisor->abandoned = true;
         if (supervisor->waiting) {
             supervisor->waiting = false;
@@ -85,7 +85,7 @@ static enum park_answer start_abort(struct task *task, void *arg)
         }
     }
     spin_unlock(&supervisor->lock);
-    return ours ? PARK_ABORTED : PARK_BUSY;
+    return PARK_BUSY;
 }
 
 /* A supervisor that never came to run. */

@@ -101,9 +101,23 @@ static void tell_starter(struct supervisor *supervisor, int rc)
     struct task *starter = supervisor->starter;
     supervisor->starter = NULL;
     spin_unlock(&supervisor->lock);
-    if (starter != NULL) {
-        task_wake(starter, rc);
+    ASSERT(starter != NULL);
+    task_wake(starter, rc);
+}
+
+/* All children run.  False: whoever started us does not want them any more,
+ * and will be told when they have ended. */
+static bool tell_started(struct supervisor *supervisor)
+{
+    spin_lock(&supervisor->lock);
+    bool wanted = !supervisor->abandoned;
+    struct task *starter = supervisor->starter;
+    supervisor->starter = wanted ? NULL : starter;
+    spin_unlock(&supervisor->lock);
+    if (wanted) {
+        task_wake(starter, 0);
     }
+    return wanted;
 }
 
 static const char *child_name(const struct child *child)
@@ -270,10 +284,8 @@ static int open_region(struct supervisor *supervisor)
     struct task *task = supervisor->task;
     struct ambit_scope_options options = {.name = supervisor->options.name,
                                           .policy = AMBIT_ISOLATE};
-    task->masked++;
-    int rc = region_open(&supervisor->region, region_current(task), task,
-                         &options);
-    task->masked--;
+    int rc = region_open_apart(&supervisor->region, region_current(task), task,
+                               &options);
     if (rc == 0) {
         task->scope = supervisor->region.outer;
     }
@@ -287,10 +299,11 @@ int supervisor_main(ambit_cx *cx, void *arg)
     int rc = open_region(supervisor);
     if (rc == 0) {
         rc = start_children(supervisor);
-        bool started = rc == 0;
+        bool started = rc == 0 && tell_started(supervisor);
         if (started) {
-            tell_starter(supervisor, 0);
             rc = watch_children(supervisor);
+        } else if (rc == 0) {
+            rc = -ECANCELED;
         }
         RULE(SUP_RESTART_3);
         end_children(supervisor);

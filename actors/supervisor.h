@@ -38,6 +38,7 @@ struct child {
     bool ended;
     int reason;
     struct region *region;        /* of a running task child */
+    bool to_end;                  /* a task child, asked to end */
 };
 
 struct supervisor {
@@ -50,7 +51,7 @@ struct supervisor {
     struct spin lock;             /* guards what follows */
     struct list_node events;      /* of children that have something to tell */
     bool waiting;                 /* the task is parked for an event */
-    bool abandoned;               /* whoever started it has left */
+    bool abandoned;               /* whoever started it was cancelled */
     struct task *starter;
     unsigned refs;                /* the task, and whoever started it */
 

@@ -27,9 +27,10 @@ bool region_is_cancelled(struct region *region)
 /* Lock held. */
 static void mark(struct region *region)
 {
-    /* ORDER(cancel): release.  Pairs with the acquire in park_refusal() and
-     * task_is_void(). */
-    atomic_store_explicit(&region->owner.cancelled, 1, memory_order_release);
+    /* ORDER(cancel): seq_cst.  Pairs with the loads in park_refusal() and
+     * task_is_void(), and comes before the look at where a dormant task is:
+     * either that sees its worker, or the task, entering one, sees the mark. */
+    atomic_store_explicit(&region->owner.cancelled, 1, memory_order_seq_cst);
 }
 
 /* Lock held: everyone who may be waiting in this region. */

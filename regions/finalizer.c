@@ -87,7 +87,16 @@ static void cleanup_spent(struct timer *timer)
              region->name != NULL ? region->name : "scope",
              (double)region->cleanup_ns / 1e9);
     RULE(REG_FIN_5);
-    host->mask_spent = true;
+    ASSERT(host->mask_spent < UINT8_MAX);
+    region->spent = true;
+    host->mask_spent++;
+    /* What the finalizer opened is not masked: it is cancelled. */
+    struct task_owner *at = host->scope;
+    while (at != &region->owner) {
+        struct region *inner = region_of_owner(at);
+        at = inner->outer;
+        region_cancel(inner, AMBIT_CANCEL_DEADLINE, "clean-up time is spent");
+    }
     park_abort(host);
 }
 
@@ -111,18 +120,18 @@ void finalizers_run(struct region *region)
     if (top == NULL) {
         return;
     }
-    bool spent_before = host->mask_spent;
+    region->spent = false;
     host->masked++;
     worker_timer_disarm(&region->close_timer); /* after a panic in one */
     timer_init(&region->close_timer, cleanup_spent);
     worker_timer_arm(&region->close_timer,
-                     clock_now_ns() + region->cleanup_ns);
+                     ambit_after(ambit_ns(region->cleanup_ns)).ns);
     for (; top != NULL; top = finalizer_pop(region)) {
         struct finalizer what = *top;
         runtime_free(host->runtime, SLAB_64, top);
         finalizer_call(region, what);
     }
     worker_timer_disarm(&region->close_timer);
-    host->mask_spent = spent_before;
+    host->mask_spent -= region->spent;
     host->masked--;
 }

@@ -26,7 +26,7 @@ static void say(struct task *task, const char *format, va_list args)
 static void close_scopes(struct task *task)
 {
     task->masked = 0;
-    task->mask_spent = false;
+    task->mask_spent = 0;
     while (task->scope != task->owner) {
         RULE(TASK_PANIC_1);
         region_close(region_of_owner(task->scope), true);

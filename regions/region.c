@@ -130,16 +130,38 @@ static void signal_arrived(void *arg)
     region_cancel(arg, AMBIT_CANCEL_SIGNAL, "signal");
 }
 
+/* A scope that a finalizer opens hangs from a region that is closed already;
+ * its host will not go on before this scope has been closed. */
+static bool is_finalizing(struct region *region)
+{
+    return (word_load(region) & REGION_CLOSED) != 0;
+}
+
+int region_open_apart(struct region *region, struct region *parent,
+                      struct task *host,
+                      const struct ambit_scope_options *options)
+{
+    if (!options_are_sane(options)) {
+        return -EINVAL;
+    }
+    region_init(region, parent, host, options);
+    region->outer = host->scope;
+    host->scope = &region->owner;
+    return 0;
+}
+
 int region_open(struct region *region, struct region *parent,
                 struct task *host, const struct ambit_scope_options *options)
 {
     if (!options_are_sane(options)) {
         return -EINVAL;
     }
+    if (host->masked > 0 && host->mask_spent > 0) {
+        RULE(REG_FIN_5);
+        return -ETIMEDOUT;
+    }
     region_init(region, parent, host, options);
-    /* Inside a finalizer the surrounding region is closed already; its host
-     * will not go on before this scope has been closed. */
-    if (parent != NULL && host->masked == 0) {
+    if (parent != NULL && !is_finalizing(parent)) {
         int rc = link_to_parent(region, parent);
         if (rc < 0) {
             RULE(REG_OPEN_1);
@@ -190,8 +212,9 @@ static void region_join(struct region *region)
 {
     while (!close_if_empty(region)) {
         if (!region->close_timer.armed) {
-            worker_timer_arm(&region->close_timer,
-                             clock_now_ns() + region->close_warn_ns);
+            worker_timer_arm(
+                &region->close_timer,
+                ambit_after(ambit_ns(region->close_warn_ns)).ns);
         }
         if (ask_for_wake(region)) {
             RULE(REG_CLOSE_4);
@@ -205,16 +228,25 @@ static void region_join(struct region *region)
 /* Ended tasks that nobody joined. */
 static void reap_ended(struct region *region)
 {
+    struct list_node *ended = &region->owner.ended;
     for (;;) {
         spin_lock(&region->owner.lock);
-        struct list_node *node = list_pop_front(&region->owner.ended);
+        struct task *task =
+            list_is_empty(ended)
+                ? NULL
+                : CONTAINER_OF(ended->next, struct task, sibling);
+        bool ours = task != NULL && join_reap(task);
+        if (ours) {
+            list_remove(&task->sibling);
+        }
         spin_unlock(&region->owner.lock);
-        if (node == NULL) {
+        if (task == NULL) {
             return;
         }
-        struct task *task = CONTAINER_OF(node, struct task, sibling);
-        if (join_reap(task)) {
+        if (ours) {
             task_free(task);
+        } else {
+            sched_yield(); /* a joiner is taking it out, under our lock */
         }
     }
 }

@@ -70,6 +70,7 @@ struct region {
     /* host */
     int final_failure;          /* the first one of a finalizer */
     unsigned warned;
+    bool spent;                 /* the clean-up time, in finalizers_run() */
     struct timer deadline_timer;
     struct timer close_timer;   /* warns while joining, then ends clean-up */
     struct signal_watch *signal;
@@ -94,6 +95,10 @@ static inline struct region *region_current(struct task *task)
 /* 0; -EINVAL; -ECANCELED; -ENOSPC.  parent NULL: the root of a run. */
 int region_open(struct region *region, struct region *parent,
                 struct task *host, const struct ambit_scope_options *options);
+/* The same, but no cancel from outside reaches it, and it has no deadline. */
+int region_open_apart(struct region *region, struct region *parent,
+                      struct task *host,
+                      const struct ambit_scope_options *options);
 /* The host: cancels when `early`, joins, finalizes, detaches.  The result. */
 int region_close(struct region *region, bool early);
 /* Room for one more child of that unit.  0, -ESHUTDOWN or -EDQUOT. */

@@ -110,6 +110,7 @@ void report_fired(struct timer *timer)
         ask_worker(region, runtime->workers[i]);
     }
     region->warned += region->warned < 20;
-    worker_timer_arm(timer, clock_now_ns() +
-                                (region->close_warn_ns << region->warned));
+    int64_t times = INT64_C(1) << region->warned;
+    worker_timer_arm(
+        timer, ambit_after(ambit_scaled_(region->close_warn_ns, times)).ns);
 }

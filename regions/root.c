@@ -26,7 +26,9 @@ struct root {
 static void root_exited(struct task_owner *owner, const struct task_exit *exit)
 {
     struct root *root = CONTAINER_OF(owner, struct root, owner);
-    (void)exit;
+    if (exit->end == TASK_RETURNED && exit->result < 0) {
+        root->result = exit->result; /* it could not be given a stack */
+    }
     runtime_finish(root->task.runtime);
 }
 
@@ -119,6 +121,9 @@ int ambit_runtime_run(ambit_runtime *public, ambit_task_fn *fn, void *arg)
     root.task.hooks = &root_hooks;
     worker_count(&runtime->foreign.spawned);
     int rc = runtime_execute(runtime, &root.task);
+    if (rc < 0) {
+        worker_count(&runtime->foreign.cancelled); /* it never ran */
+    }
     runtime->running = false;
     return rc < 0 ? rc : root.result;
 }

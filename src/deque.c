@@ -227,9 +227,11 @@ void *deque_steal(struct deque *deque, bool *ret_again)
 
 size_t deque_len(struct deque *deque)
 {
-    /* ORDER(deque-bottom): relaxed.  A guess: nothing is read because of it. */
-    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
-    /* ORDER(deque-top): relaxed.  A guess, too. */
+    /* ORDER(deque-bottom): seq_cst.  Nothing is read because of it, but a
+     * worker that falls asleep relies on it: pairs with the fence in
+     * idle_alert(), which comes after a push. */
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_seq_cst);
+    /* ORDER(deque-top): relaxed.  A guess. */
     int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed);
     return bottom > top ? (size_t)(bottom - top) : 0;
 }

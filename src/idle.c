@@ -172,8 +172,10 @@ void idle_wait(struct worker *worker)
     }
     idle_sleep(worker);
 found:
-    if (worker->searching) {
-        search_end(worker);
+    /* It may be busy for long with what it found, and whoever pushed a task
+     * meanwhile relied on its search. */
+    if (worker->searching && search_end(worker) && any_fresh(worker->runtime)) {
+        idle_alert(worker->runtime);
     }
 }
 
@@ -182,7 +184,11 @@ static void send_wake(struct runtime *runtime, struct worker *target)
     struct worker *self = worker_self;
     bool ours = self != NULL && self->runtime == runtime;
     worker_count(&runtime_stats_of(runtime)->wakes_sent);
-    driver_wake(ours ? self->driver : NULL, target->driver);
+    if (ours) {
+        driver_wake(self->driver, target);
+    } else {
+        driver_ring_bell(target);
+    }
 }
 
 /* True when the bit was set and this call cleared it. */
@@ -210,6 +216,10 @@ void idle_wake(struct worker *worker)
 
 void idle_alert(struct runtime *runtime)
 {
+    /* ORDER(sleep): seq_cst.  The push of the task comes before the looks
+     * below; pairs with the last look in idle_sleep(), after the bit was set.
+     * Without it a task could be pushed while its thief falls asleep. */
+    atomic_thread_fence(memory_order_seq_cst);
     /* ORDER(sleep): seq_cst.  As in claim_sleeper(). */
     uint64_t sleeping =
         atomic_load_explicit(&runtime->sleeping, memory_order_seq_cst);

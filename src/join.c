@@ -106,7 +106,7 @@ bool join_ended(struct task *task)
             task_wake(task->joiner, (int64_t)(uint32_t)join_result(task));
             return false;
         }
-        cpu_relax(); /* CLAIMED: a few instructions of the joiner */
+        sched_yield(); /* CLAIMED: a few instructions of the joiner */
     }
 }
 
@@ -170,7 +170,8 @@ int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
     if (task == NULL) {
         return -ESTALE;
     }
-    if (task == self) {
+    if (task == self && self->joinable &&
+        join_load(self) / JOIN_STATES == handle.generation) {
         RULE(TASK_JOIN_3);
         return -EDEADLK;
     }

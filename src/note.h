@@ -56,6 +56,19 @@ static inline bool note_queue_is_empty(struct note_queue *queue)
     return atomic_load_explicit(&queue->top, memory_order_seq_cst) == NULL;
 }
 
+/* From newest first to oldest first. */
+static inline struct note *note_reverse(struct note *newest)
+{
+    struct note *oldest = NULL;
+    while (newest != NULL) {
+        struct note *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
 /* Everything that is there, oldest first. */
 static inline struct note *note_take(struct note_queue *queue)
 {
@@ -65,16 +78,8 @@ static inline struct note *note_take(struct note_queue *queue)
         return NULL;
     }
     /* ORDER(note-publish): acquire.  Pairs with the CAS in note_put(). */
-    struct note *newest =
-        atomic_exchange_explicit(&queue->top, NULL, memory_order_acquire);
-    struct note *oldest = NULL;
-    while (newest != NULL) {
-        struct note *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    return oldest;
+    return note_reverse(
+        atomic_exchange_explicit(&queue->top, NULL, memory_order_acquire));
 }
 
 #endif

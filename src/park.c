@@ -14,11 +14,11 @@ static int park_refusal(struct task *task)
 {
     if (task->masked > 0) {
         RULE(REG_FIN_4);
-        return task->mask_spent ? -ETIMEDOUT : 0;
+        return task->mask_spent > 0 ? -ETIMEDOUT : 0;
     }
-    /* ORDER(cancel): acquire.  Pairs with the release in region_cancel(): who
-     * sees the flag also sees the reason. */
-    if (atomic_load_explicit(&task->scope->cancelled, memory_order_acquire)) {
+    /* ORDER(cancel): seq_cst.  Pairs with the store in mark(): who sees the
+     * flag also sees the reason.  After task_enter_worker(), see there. */
+    if (atomic_load_explicit(&task->scope->cancelled, memory_order_seq_cst)) {
         RULE(CAN_2);
         return -ECANCELED;
     }

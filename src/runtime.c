@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static void stack_describe(struct stack *stack, char *buf, size_t len)
@@ -230,6 +231,12 @@ static int make_workers(struct runtime *runtime)
         if (runtime->workers[i] == NULL) {
             return -ENOMEM;
         }
+        runtime->workers[i]->bell = eventfd(0, EFD_CLOEXEC);
+        if (runtime->workers[i]->bell < 0) {
+            int rc = -errno;
+            free(runtime->workers[i]);
+            return rc;
+        }
         runtime->worker_count++;
     }
     return 0;
@@ -244,7 +251,9 @@ void ambit_runtime_destroy(ambit_runtime *public)
     REQUIRE(!runtime->running, "ambit_runtime_destroy during a run");
     RULE(RT_LEAK_1);
     while (runtime->worker_count > 0) {
-        free(runtime->workers[--runtime->worker_count]);
+        struct worker *worker = runtime->workers[--runtime->worker_count];
+        close(worker->bell);
+        free(worker);
     }
     if (runtime->depot != NULL) {
         slab_depot_destroy(runtime->depot);

@@ -43,8 +43,8 @@ static void task_let_go(struct task *task)
 void task_free(struct task *task)
 {
     /* ORDER(abort-post): acq_rel.  Nobody posts any more: posting needs the
-     * owner's list or an open scope.  A note still on its way frees the
-     * record instead; pairs with the exchange in abort_deliver(). */
+     * owner's list or an open scope.  A note on its way, or being delivered on
+     * another thread, frees the record instead; pairs with abort_move(). */
     uint8_t state = atomic_exchange_explicit(&task->abort_state, ABORT_DEAD,
                                              memory_order_acq_rel);
     if (state == ABORT_NONE) {
@@ -64,26 +64,52 @@ static void abort_queued_job(struct task *task)
     }
 }
 
-static void abort_deliver(struct worker *worker, struct note *note)
+static bool abort_move(struct task *task, uint8_t from, uint8_t to)
 {
-    struct task *task = CONTAINER_OF(note, struct task, abort_note);
-    /* ORDER(abort-post): acq_rel.  From here on a new request posts again;
-     * pairs with the exchanges in task_post_abort() and task_free(). */
-    uint8_t state = atomic_exchange_explicit(&task->abort_state, ABORT_NONE,
-                                             memory_order_acq_rel);
-    if (state == ABORT_DEAD) {
-        task_let_go(task);
-        return;
-    }
+    /* ORDER(abort-post): acq_rel.  Pairs with the exchange in task_free() and
+     * the moves of other threads: the record stays while one is at work on
+     * it, and what was asked for before a move is seen after it. */
+    return atomic_compare_exchange_strong_explicit(
+        &task->abort_state, &from, to, memory_order_acq_rel,
+        memory_order_relaxed);
+}
+
+/* With the state BUSY.  The worker the note has to go on to, or NULL. */
+static struct worker *abort_handle(struct worker *worker, struct task *task)
+{
     if (task->tier == AMBIT_BLOCKING) {
         abort_queued_job(task);
-        return;
+        return NULL;
     }
     struct worker *now = task_keeper(task);
     if (now == worker) {
         park_abort(task);
-    } else if (now != NULL) {
-        task_post_abort(task); /* a dormant task has moved meanwhile */
+        return NULL;
+    }
+    return now; /* a dormant task has moved meanwhile, or rests */
+}
+
+static void abort_deliver(struct worker *worker, struct note *note)
+{
+    struct task *task = CONTAINER_OF(note, struct task, abort_note);
+    if (!abort_move(task, ABORT_POSTED, ABORT_BUSY)) {
+        task_let_go(task);
+        return;
+    }
+    for (;;) {
+        struct worker *next = abort_handle(worker, task);
+        uint8_t to = next != NULL ? ABORT_POSTED : ABORT_NONE;
+        if (abort_move(task, ABORT_BUSY, to) ||
+            (next != NULL && abort_move(task, ABORT_AGAIN, to))) {
+            if (next != NULL) {
+                worker_post(next, note);
+            }
+            return;
+        }
+        if (!abort_move(task, ABORT_AGAIN, ABORT_BUSY)) {
+            task_let_go(task); /* DEAD: it has ended */
+            return;
+        }
     }
 }
 
@@ -203,19 +229,32 @@ static struct worker *task_keeper(struct task *task)
     return atomic_load_explicit(&task->worker, memory_order_seq_cst);
 }
 
+/* One request is enough until its delivery begins.  True: post the note. */
+static bool abort_request(struct task *task)
+{
+    /* ORDER(abort-post): relaxed.  A guess for the exchange below. */
+    uint8_t state =
+        atomic_load_explicit(&task->abort_state, memory_order_relaxed);
+    uint8_t to;
+    do {
+        to = state == ABORT_NONE   ? ABORT_POSTED
+             : state == ABORT_BUSY ? ABORT_AGAIN
+                                   : state;
+        /* ORDER(abort-post): acq_rel.  Also where nothing changes: what was
+         * asked for is seen by the delivery.  Pairs with abort_move(). */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &task->abort_state, &state, to, memory_order_acq_rel,
+        memory_order_relaxed));
+    return state == ABORT_NONE;
+}
+
 void task_post_abort(struct task *task)
 {
     if (task->hooks != NULL && task->hooks->nudge != NULL) {
         task->hooks->nudge(task);
     }
     struct worker *worker = task_keeper(task);
-    uint8_t none = ABORT_NONE;
-    /* ORDER(abort-post): acq_rel.  One request is enough until it has been
-     * delivered; pairs with the exchange in abort_deliver(). */
-    if (worker != NULL &&
-        atomic_compare_exchange_strong_explicit(
-            &task->abort_state, &none, ABORT_POSTED, memory_order_acq_rel,
-            memory_order_relaxed)) {
+    if (worker != NULL && abort_request(task)) {
         worker_post(worker, &task->abort_note);
     }
 }
@@ -322,7 +361,8 @@ void task_leave_worker(struct task *task)
 
 void task_enter_worker(struct task *task, struct worker *worker)
 {
-    /* ORDER(task-worker): seq_cst.  Pairs with task_post_abort(). */
+    /* ORDER(task-worker): seq_cst.  Before the look at the cancel flag; pairs
+     * with task_keeper(), which comes after the flag was set. */
     atomic_store_explicit(&task->worker, worker, memory_order_seq_cst);
 }
 

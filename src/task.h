@@ -45,10 +45,17 @@ struct task_exit {
     int result;
 };
 
+/*   NONE --post--> POSTED --delivery begins--> BUSY --delivery ends--> NONE
+ *                    ^                           | post
+ *                    +------ delivery ends ------+ AGAIN
+ * and, from wherever the note is still needed, --free--> DEAD: delivery then
+ * frees the record. */
 enum abort_state {
     ABORT_NONE,
     ABORT_POSTED, /* the note is on its way to the worker */
-    ABORT_DEAD,   /* the task has ended meanwhile: delivery frees the record */
+    ABORT_BUSY,   /* being delivered: the record must stay */
+    ABORT_AGAIN,  /* the same, and asked for once more */
+    ABORT_DEAD,   /* the task has ended meanwhile */
 };
 
 /* Who is told when a task ends, and who can cancel it.  Filled in by the rooms
@@ -99,7 +106,7 @@ struct task {
     bool parked;
     bool aborted;      /* abort_fn has been called for this park */
     bool listed;       /* in owner.tasks */
-    bool mask_spent;   /* the clean-up time is over */
+    uint8_t mask_spent; /* of how many regions the clean-up time is over */
     uint8_t end;       /* enum task_end */
     uint8_t kind;      /* enum park_kind */
     uint16_t masked;   /* depth; > 0: cancellation is not seen */

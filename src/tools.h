@@ -65,7 +65,19 @@
 #include <valgrind/memcheck.h>
 #endif
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Valgrind lets one thread run at a time, and takes a wait inside of
+ * io_uring_enter(2) for running: wait in poll(2) instead. */
+static inline bool tool_stops_on_ring_wait(void)
+{
+#if TOOL_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
 
 /* The kernel wrote there behind the tool's back. */
 static inline void tool_mark_written(void *memory, size_t len)

@@ -106,7 +106,7 @@ static bool worker_deliver(struct worker *worker)
     struct note *injected = note_take(&worker->inject);
     worker->notes_local = NULL;
     deliver_all(worker, injected);
-    deliver_all(worker, local);
+    deliver_all(worker, note_reverse(local));
     return local != NULL || injected != NULL;
 }
 
@@ -193,9 +193,18 @@ static unsigned run_ready(struct worker *worker)
     return ran;
 }
 
+static bool task_is_actor(const struct task *task)
+{
+    return task->hooks != NULL && task->hooks->nudge != NULL;
+}
+
 /* No stack to lend: the task ends with that as its result. */
 static void refuse_stack(struct worker *worker, struct task *task)
 {
+    if (task_is_actor(task)) {
+        task_start_later(task); /* memory is short: it has to wait */
+        return;
+    }
     log_line(worker->runtime, AMBIT_LOG_ERROR,
              "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
              "(option .stacks_max)",
@@ -204,12 +213,26 @@ static void refuse_stack(struct worker *worker, struct task *task)
     task_refuse(task, -ENOMEM);
 }
 
+/* The turn of an actor cannot be refused: somebody may wait for its answer, and
+ * those who wait hold the stacks.  The limit on tasks has admitted it. */
+static struct stack *lend_stack(struct worker *worker, struct task *task)
+{
+    struct stack_arena *arena = &worker->stacks;
+    size_t max = arena->lent_max;
+    if (task_is_actor(task) && arena->lent >= max) {
+        arena->lent_max = arena->lent + 1;
+    }
+    struct stack *stack = stack_lend(arena, stack_body);
+    arena->lent_max = max;
+    return stack;
+}
+
 static unsigned run_fresh(struct worker *worker)
 {
     worker->fresh_left = WORKER_BATCH;
     struct task *task;
     while ((task = worker_next_fresh(worker)) != NULL) {
-        struct stack *stack = stack_lend(&worker->stacks, stack_body);
+        struct stack *stack = lend_stack(worker, task);
         if (stack == NULL) {
             refuse_stack(worker, task);
             continue;
@@ -269,7 +292,9 @@ bool worker_timer_disarm(struct timer *timer)
 
 int worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
 {
+    int bell = worker->bell;
     memset(worker, 0, sizeof *worker);
+    worker->bell = bell;
     worker->runtime = runtime;
     worker->index = index;
     worker->random = index * 2654435769u + 1;

@@ -58,6 +58,8 @@ struct worker {
     struct runtime *runtime;
     unsigned index;
     pthread_t thread;
+    int bell; /* an eventfd; as old as the runtime, so that a thread that is no
+                 worker may ring it at any time */
 
     /* the worker's thread */
     struct task *current;

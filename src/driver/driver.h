@@ -94,8 +94,10 @@ unsigned driver_wait(struct driver *driver, int64_t until_ns);
 /* True when a poll would find something. */
 bool driver_is_due(struct driver *driver);
 
-/* Ends the wait of another worker's driver: through `from`, this thread's own
- * driver, or, when that is NULL, from any thread and from signal handlers. */
-void driver_wake(struct driver *from, struct driver *target);
+/* Ends the wait of another worker of the same run, through this thread's own
+ * driver. */
+void driver_wake(struct driver *from, struct worker *target);
+/* The same from any thread and from signal handlers, during a run or not. */
+void driver_ring_bell(struct worker *target);
 
 #endif

@@ -16,7 +16,7 @@
  *   IO-CANCEL-1  A cancel needs nothing that could be missing: it waits in a
  *                list inside the operation until the ring has room.
  *
- * Owner: the worker's thread; driver_wake() any thread.
+ * Owner: the worker's thread; driver_ring_bell() any thread.
  */
 #include "src/driver/driver.h"
 
@@ -26,14 +26,14 @@
 #include "src/tools.h"
 #include "src/worker.h"
 
+#include <poll.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
     MARK_CANCEL_BIT = 63,
     MARK_WAKE = 0xffffffffu,    /* a message from another ring: just wake */
-    MARK_EVENT = 0xfffffffeu,   /* the eventfd has been written */
+    MARK_BELL = 0xfffffffeu,    /* the worker's bell has been rung */
     MARK_SENT = 0xfffffffdu,    /* our message to another ring failed */
     SLOTS_FIRST = 64,
 };
@@ -55,9 +55,8 @@ struct driver {
     struct op *waiting_first; /* prepared nowhere yet: the ring was full */
     struct op *waiting_last;
     struct op *wanted;        /* cancels to be sent */
-    int event_fd;
-    uint64_t event_value;
-    bool event_armed;
+    uint64_t bell_value;
+    bool bell_armed;
     unsigned prepared;        /* entries not yet handed to the kernel */
 };
 
@@ -196,23 +195,26 @@ static void op_done(struct driver *driver, struct op *op, int32_t result)
 
 /* Operations that found the ring full, oldest first; a cancelled one that the
  * kernel has not seen ends here. */
-static void issue_waiting(struct driver *driver)
+static unsigned issue_waiting(struct driver *driver)
 {
+    unsigned ended = 0;
     while (driver->waiting_first != NULL) {
         struct op *op = driver->waiting_first;
         struct op *next = op->next;
         bool called_off = op->cancel_wanted;
         if (!called_off && !op_issue(driver, op)) {
-            return;
+            break;
         }
         driver->waiting_first = next;
         if (next == NULL) {
             driver->waiting_last = NULL;
         }
         if (called_off) {
+            ended++;
             op_done(driver, op, -ECANCELED);
         }
     }
+    return ended;
 }
 
 static void send_cancels(struct driver *driver)
@@ -245,30 +247,30 @@ static void cancel_answered(struct driver *driver, struct op *op, int result)
     }
 }
 
-static void arm_event(struct driver *driver)
+static void arm_bell(struct driver *driver)
 {
     struct io_uring_sqe *sqe = driver_entry(driver);
     if (sqe == NULL) {
         return;
     }
-    io_uring_prep_read(sqe, driver->event_fd, &driver->event_value,
-                       sizeof driver->event_value, 0);
-    io_uring_sqe_set_data64(sqe, MARK_EVENT);
-    driver->event_armed = true;
+    io_uring_prep_read(sqe, driver->worker->bell, &driver->bell_value,
+                       sizeof driver->bell_value, 0);
+    io_uring_sqe_set_data64(sqe, MARK_BELL);
+    driver->bell_armed = true;
 }
 
 /* Our message could not be delivered: the other end has an eventfd too. */
 static void message_failed(struct driver *driver, uint64_t user_data)
 {
     unsigned index = (unsigned)(user_data >> 32);
-    driver_wake(NULL, driver->worker->runtime->workers[index]->driver);
+    driver_ring_bell(driver->worker->runtime->workers[index]);
 }
 
 static void complete_one(struct driver *driver, uint64_t user_data, int result)
 {
     uint32_t index = (uint32_t)user_data;
-    if (index == MARK_EVENT) {
-        driver->event_armed = false;
+    if (index == MARK_BELL) {
+        driver->bell_armed = false;
         return;
     }
     if (index == MARK_WAKE) {
@@ -320,17 +322,27 @@ static unsigned reap(struct driver *driver)
     return seen;
 }
 
-static void prepare_all(struct driver *driver)
+/* Returns how many operations ended without the kernel's help. */
+static unsigned prepare_all(struct driver *driver)
 {
-    if (!driver->event_armed) {
-        arm_event(driver);
+    unsigned ended = 0;
+    if (!driver->bell_armed) {
+        arm_bell(driver);
     }
     if (driver->waiting_first != NULL) {
-        issue_waiting(driver);
+        ended = issue_waiting(driver);
     }
     if (driver->wanted != NULL) {
         send_cancels(driver);
     }
+    return ended;
+}
+
+/* Something found no room in the ring: to be tried again soon. */
+static bool holds_back(const struct driver *driver)
+{
+    return driver->waiting_first != NULL || driver->wanted != NULL ||
+           !driver->bell_armed;
 }
 
 static bool kernel_has_work(struct driver *driver)
@@ -358,48 +370,72 @@ static void driver_entered(struct driver *driver, int rc)
 
 unsigned driver_poll(struct driver *driver)
 {
-    prepare_all(driver);
+    unsigned ended = prepare_all(driver);
     if (driver->prepared > 0) {
         driver_entered(driver, io_uring_submit_and_get_events(&driver->ring));
     } else if (kernel_has_work(driver)) {
         driver_entered(driver, io_uring_get_events(&driver->ring));
     }
-    return reap(driver);
+    return ended + reap(driver);
 }
 
-unsigned driver_wait(struct driver *driver, int64_t until_ns)
+static void wait_in_poll(struct driver *driver, int64_t until_ns)
+{
+    struct pollfd ring = {.fd = driver->ring.ring_fd, .events = POLLIN};
+    driver_entered(driver, io_uring_submit_and_get_events(&driver->ring));
+    int64_t left_ms = (until_ns - clock_now_ns()) / 1000000 + 1;
+    if (io_uring_cq_ready(&driver->ring) == 0) {
+        poll(&ring, 1, left_ms < 1000 ? (int)left_ms : 1000);
+    }
+    driver_entered(driver, io_uring_get_events(&driver->ring));
+}
+
+static void wait_in_ring(struct driver *driver, int64_t until_ns)
 {
     struct __kernel_timespec left = {0, 0};
     struct io_uring_cqe *cqe;
-    prepare_all(driver);
     if (until_ns != INT64_MAX) {
         int64_t ns = until_ns - clock_now_ns();
-        if (ns <= 0) {
-            return driver_poll(driver);
-        }
-        left.tv_sec = ns / 1000000000;
-        left.tv_nsec = ns % 1000000000;
+        left.tv_sec = ns > 0 ? ns / 1000000000 : 0;
+        left.tv_nsec = ns > 0 ? ns % 1000000000 : 0;
     }
     driver_entered(driver, io_uring_submit_and_wait_timeout(
                                &driver->ring, &cqe, 1,
                                until_ns == INT64_MAX ? NULL : &left, NULL));
+}
+
+unsigned driver_wait(struct driver *driver, int64_t until_ns)
+{
+    unsigned ended = prepare_all(driver);
+    if (ended > 0 || holds_back(driver)) {
+        return ended + driver_poll(driver);
+    }
+    if (tool_stops_on_ring_wait()) {
+        wait_in_poll(driver, until_ns);
+    } else {
+        wait_in_ring(driver, until_ns);
+    }
     return reap(driver);
 }
 
-void driver_wake(struct driver *from, struct driver *target)
+void driver_ring_bell(struct worker *target)
 {
-    struct io_uring_sqe *sqe = from != NULL ? driver_entry(from) : NULL;
-    if (sqe != NULL) {
-        io_uring_prep_msg_ring(sqe, target->ring.ring_fd, 0, MARK_WAKE, 0);
-        io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
-        io_uring_sqe_set_data64(
-            sqe, (uint64_t)target->worker->index << 32 | MARK_SENT);
-        driver_entered(from, io_uring_submit(&from->ring));
+    uint64_t one = 1;
+    ssize_t put = write(target->bell, &one, sizeof one);
+    (void)put; /* EAGAIN: the counter is full, so it is readable */
+}
+
+void driver_wake(struct driver *from, struct worker *target)
+{
+    struct io_uring_sqe *sqe = driver_entry(from);
+    if (sqe == NULL) {
+        driver_ring_bell(target);
         return;
     }
-    uint64_t one = 1;
-    ssize_t put = write(target->event_fd, &one, sizeof one);
-    (void)put; /* EAGAIN: the counter is full, so it is readable */
+    io_uring_prep_msg_ring(sqe, target->driver->ring.ring_fd, 0, MARK_WAKE, 0);
+    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+    io_uring_sqe_set_data64(sqe, (uint64_t)target->index << 32 | MARK_SENT);
+    driver_entered(from, io_uring_submit(&from->ring));
 }
 
 int driver_create(struct worker *worker, unsigned entries, unsigned flags,
@@ -411,35 +447,26 @@ int driver_create(struct worker *worker, unsigned entries, unsigned flags,
     }
     driver->worker = worker;
     driver->ops_max = ops_max;
-    driver->event_fd = eventfd(0, EFD_CLOEXEC);
-    if (driver->event_fd < 0) {
-        int rc = -errno;
-        free(driver);
-        return rc;
-    }
     struct io_uring_params params = {.flags = flags};
     params.flags |= IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
     params.cq_entries = entries * 8;
     int rc = io_uring_queue_init_params(entries, &driver->ring, &params);
     if (rc < 0) {
-        close(driver->event_fd);
         free(driver);
         return rc;
     }
     io_uring_ring_dontfork(&driver->ring);
-    arm_event(driver);
+    arm_bell(driver);
     *ret_driver = driver;
     return 0;
 }
 
-/* Takes the eventfd's read back from the kernel, so that nothing of ours is
+/* Takes the bell's read back from the kernel, so that nothing of ours is
  * referenced once the ring is gone. */
-static void disarm_event(struct driver *driver)
+static void disarm_bell(struct driver *driver)
 {
-    uint64_t one = 1;
-    while (driver->event_armed) {
-        ssize_t put = write(driver->event_fd, &one, sizeof one);
-        (void)put;
+    while (driver->bell_armed) {
+        driver_ring_bell(driver->worker);
         driver_entered(driver, io_uring_submit_and_wait(&driver->ring, 1));
         reap(driver);
     }
@@ -451,9 +478,8 @@ void driver_destroy(struct driver *driver)
         return;
     }
     ASSERT(driver->ops == 0);
-    disarm_event(driver);
+    disarm_bell(driver);
     io_uring_queue_exit(&driver->ring);
-    close(driver->event_fd);
     free(driver->slots);
     free(driver);
 }

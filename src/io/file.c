@@ -40,18 +40,24 @@ int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
     return 0;
 }
 
+static struct op file_op(enum op_code code, void *memory, size_t len,
+                         uint64_t offset)
+{
+    return (struct op){
+        .code = code,
+        .memory = memory,
+        .len = len > INT_MAX ? INT_MAX : (uint32_t)len,
+        .offset = offset,
+    };
+}
+
 static int32_t file_run(ambit_cx *cx, ambit_file *file, enum op_code code,
                         void *memory, size_t len, uint64_t offset)
 {
     if (offset > INT64_MAX) {
         return -EINVAL;
     }
-    struct op op = {
-        .code = code,
-        .memory = memory,
-        .len = len > INT_MAX ? INT_MAX : (uint32_t)len,
-        .offset = offset,
-    };
+    struct op op = file_op(code, memory, len, offset);
     RULE(IO_FILE_1);
     return io_run(task_of(cx), &file->handle, &op);
 }
@@ -68,22 +74,39 @@ ssize_t ambit_file_write(ambit_cx *cx, ambit_file *file, const void *buffer,
     return file_run(cx, file, OP_WRITE, (void *)(uintptr_t)buffer, len, offset);
 }
 
+/* All of it under one use: between two operations the file must stay. */
+static int write_all(struct io_use *use, const char *buffer, size_t len,
+                     uint64_t offset, size_t *ret_written)
+{
+    int32_t n = 0;
+    while (*ret_written < len && n >= 0) {
+        if (offset + *ret_written > INT64_MAX) {
+            return -EINVAL;
+        }
+        const char *rest = buffer + *ret_written;
+        struct op op = file_op(OP_WRITE, (void *)(uintptr_t)rest,
+                               len - *ret_written, offset + *ret_written);
+        n = io_op(use, &op);
+        n = n == 0 ? -ENOSPC : n;
+        *ret_written += n > 0 ? (size_t)n : 0;
+    }
+    return n < 0 ? n : 0;
+}
+
 int ambit_file_write_all(ambit_cx *cx, ambit_file *file, const void *buffer,
                          size_t len, uint64_t offset, size_t *ret_written)
 {
     size_t done = 0;
-    ssize_t n = 0;
-    while (done < len && n >= 0) {
-        n = ambit_file_write(cx, file, (const char *)buffer + done, len - done,
-                             offset + done);
-        n = n == 0 ? -ENOSPC : n;
-        done += n > 0 ? (size_t)n : 0;
+    struct io_use use;
+    int rc = io_begin(task_of(cx), &file->handle, &use);
+    if (rc == 0) {
+        rc = io_end(&use, write_all(&use, buffer, len, offset, &done));
     }
     if (ret_written != NULL) {
         RULE(IO_EFFECT_3);
         *ret_written = done;
     }
-    return n < 0 ? (int)n : 0;
+    return rc;
 }
 
 int ambit_file_sync(ambit_cx *cx, ambit_file *file)
@@ -119,8 +142,16 @@ static int truncate_now(void *arg)
 
 int ambit_file_truncate(ambit_cx *cx, ambit_file *file, uint64_t size)
 {
+    struct io_use use;
+    if (size > INT64_MAX) {
+        return -EINVAL;
+    }
+    int rc = io_begin(task_of(cx), &file->handle, &use);
+    if (rc < 0) {
+        return rc;
+    }
     struct truncation what = {file->handle.fd, size};
-    return size > INT64_MAX ? -EINVAL : ambit_blocking(cx, truncate_now, &what);
+    return io_end(&use, ambit_blocking(cx, truncate_now, &what));
 }
 
 int ambit_file_close(ambit_cx *cx, ambit_file *file)

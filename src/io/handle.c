@@ -5,6 +5,9 @@
  * A use lies in the frame of the task that waits for it.  The closer asks the
  * worker of each to cancel; that note lies in the use too, so a task whose
  * operation has ended waits until a note that was posted has been delivered.
+ *
+ * The closer goes on, and frees the handle, with the end of the last use: after
+ * that nobody may look at the handle again.
  */
 #include "src/io/handle.h"
 
@@ -13,16 +16,6 @@
 
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct use {
-    struct op *op;
-    struct task *task;
-    struct list_node node;   /* handle.uses */
-    struct note cancel_note;
-    bool note_posted;        /* handle.lock */
-    bool note_delivered;     /* the task's worker */
-    bool waits_for_note;     /* the task's worker */
-};
 
 static void op_ended(struct op *op)
 {
@@ -41,28 +34,38 @@ int32_t io_run_bare(struct task *task, struct op *op)
     if (rc < 0) {
         return rc;
     }
+    op->state = OP_IDLE;
     op->waiter = task;
     op->complete = op_ended;
     rc = driver_submit(task_worker(task)->driver, op);
     if (rc < 0) {
         return rc;
     }
-    return (int32_t)park(task, PARK_OP, op_abort, op);
+    int32_t result = (int32_t)park(task, PARK_OP, op_abort, op);
+    if (result == -ECANCELED) {
+        rc = park_check(task); /* -ETIMEDOUT, when clean-up time is spent */
+    }
+    return rc < 0 ? rc : result;
 }
 
 static void cancel_deliver(struct worker *worker, struct note *note)
 {
-    struct use *use = CONTAINER_OF(note, struct use, cancel_note);
+    struct io_use *use = CONTAINER_OF(note, struct io_use, cancel_note);
     use->note_delivered = true;
     if (use->waits_for_note) {
         task_wake(use->task, 0);
-    } else {
+    } else if (use->op != NULL) {
         driver_cancel(worker->driver, use->op);
     }
 }
 
-static bool use_begin(struct io_handle *handle, struct use *use)
+int io_begin(struct task *task, struct io_handle *handle, struct io_use *use)
 {
+    int rc = park_check(task);
+    if (rc < 0) {
+        return rc;
+    }
+    *use = (struct io_use){.handle = handle, .task = task};
     list_init(&use->node);
     use->cancel_note.deliver = cancel_deliver;
     spin_lock(&handle->lock);
@@ -71,15 +74,18 @@ static bool use_begin(struct io_handle *handle, struct use *use)
         list_push_back(&handle->uses, &use->node);
     }
     spin_unlock(&handle->lock);
-    return open;
+    if (!open) {
+        RULE(IO_CLOSE_1);
+        return -ESHUTDOWN;
+    }
+    return 0;
 }
 
-/* True when the handle is being closed. */
-static bool use_end(struct io_handle *handle, struct use *use)
+int32_t io_end(struct io_use *use, int32_t result)
 {
+    struct io_handle *handle = use->handle;
     spin_lock(&handle->lock);
     list_remove(&use->node);
-    bool closing = handle->closing;
     bool owed = use->note_posted && !use->note_delivered;
     struct task *closer =
         list_is_empty(&handle->uses) ? handle->closer : NULL;
@@ -92,6 +98,14 @@ static bool use_end(struct io_handle *handle, struct use *use)
         use->waits_for_note = true;
         park(use->task, PARK_SHUT, NULL, NULL);
     }
+    return result;
+}
+
+static bool is_closing(struct io_handle *handle)
+{
+    spin_lock(&handle->lock);
+    bool closing = handle->closing;
+    spin_unlock(&handle->lock);
     return closing;
 }
 
@@ -99,31 +113,43 @@ static bool use_end(struct io_handle *handle, struct use *use)
 static bool is_echo_of_close(const struct op *op, int32_t result)
 {
     return result == -ECANCELED || result == -EINVAL || result == -ENOTCONN ||
+           result == -EINTR || result == -EAGAIN ||
+           (result == -EPIPE && op->code == OP_SEND) ||
            (result == 0 && op->code == OP_RECV);
+}
+
+/* Ready sockets may still answer -EAGAIN when cpus are scarce. */
+static bool is_to_be_repeated(const struct io_use *use, int32_t result)
+{
+    return result == -EINTR ||
+           (result == -EAGAIN && use->handle->is_socket &&
+            use->op->state == OP_DONE);
+}
+
+int32_t io_op(struct io_use *use, struct op *op)
+{
+    int32_t result;
+    op->fd = use->handle->fd;
+    use->op = op;
+    do {
+        if (is_closing(use->handle)) {
+            use->op = NULL;
+            return -ESHUTDOWN;
+        }
+        result = io_run_bare(use->task, op);
+        if (is_echo_of_close(op, result) && is_closing(use->handle)) {
+            result = -ESHUTDOWN;
+        }
+    } while (is_to_be_repeated(use, result));
+    use->op = NULL;
+    return result;
 }
 
 int32_t io_run(struct task *task, struct io_handle *handle, struct op *op)
 {
-    struct use use = {.op = op, .task = task};
-    int32_t result;
-    op->fd = handle->fd;
-    do {
-        int rc = park_check(task);
-        if (rc < 0) {
-            return rc;
-        }
-        if (!use_begin(handle, &use)) {
-            RULE(IO_CLOSE_1);
-            return -ESHUTDOWN;
-        }
-        result = io_run_bare(task, op);
-        if (use_end(handle, &use) && is_echo_of_close(op, result)) {
-            return -ESHUTDOWN;
-        }
-        /* Ready sockets may still answer -EAGAIN when cpus are scarce. */
-    } while (result == -EINTR || (result == -EAGAIN && handle->is_socket &&
-                                  op->state == OP_DONE));
-    return result;
+    struct io_use use;
+    int rc = io_begin(task, handle, &use);
+    return rc < 0 ? rc : io_end(&use, io_op(&use, op));
 }
 
 void io_handle_init(struct io_handle *handle, int fd, bool is_socket)
@@ -141,7 +167,7 @@ static bool cancel_uses(struct io_handle *handle, struct task *closer)
 {
     list_for_each(node, &handle->uses)
     {
-        struct use *use = CONTAINER_OF(node, struct use, node);
+        struct io_use *use = CONTAINER_OF(node, struct io_use, node);
         use->note_posted = true;
         worker_post(task_worker(use->task), &use->cancel_note);
     }

@@ -30,10 +30,30 @@ struct io_handle {
     struct task *closer;       /* parked until the last use has ended */
 };
 
+/* One call's use of a handle; in the frame of the task that makes it.  While it
+ * lasts the handle stays, whoever closes it. */
+struct io_use {
+    struct io_handle *handle;
+    struct task *task;
+    struct op *op;           /* under way, or NULL */
+    struct list_node node;   /* handle.uses */
+    struct note cancel_note;
+    bool note_posted;        /* handle.lock */
+    bool note_delivered;     /* the task's worker */
+    bool waits_for_note;     /* the task's worker */
+};
+
 void io_handle_init(struct io_handle *handle, int fd, bool is_socket);
 
-/* Runs the operation on the handle's descriptor and waits for it.  Its result,
+/* 0, and io_end() must follow; -ECANCELED; -ESHUTDOWN. */
+int io_begin(struct task *task, struct io_handle *handle, struct io_use *use);
+/* Runs an operation on the handle's descriptor and waits for it.  Its result,
  * or -ECANCELED, -ESHUTDOWN, -EAGAIN (too many operations under way). */
+int32_t io_op(struct io_use *use, struct op *op);
+/* The last use of the handle.  Returns the result it is given. */
+int32_t io_end(struct io_use *use, int32_t result);
+
+/* The three in one, for a call that is one operation. */
 int32_t io_run(struct task *task, struct io_handle *handle, struct op *op);
 
 /* The same for an operation without a handle (open). */

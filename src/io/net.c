@@ -132,34 +132,51 @@ ssize_t ambit_tcp_read(ambit_cx *cx, ambit_tcp *socket, void *buffer,
     return io_run(task_of(cx), &socket->handle, &op);
 }
 
-ssize_t ambit_tcp_write(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
-                        size_t len)
+static struct op send_op(const void *buffer, size_t len)
 {
-    struct op op = {
+    return (struct op){
         .code = OP_SEND,
         .memory = (void *)(uintptr_t)buffer,
         .len = len > INT_MAX ? INT_MAX : (uint32_t)len,
     };
+}
+
+ssize_t ambit_tcp_write(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
+                        size_t len)
+{
+    struct op op = send_op(buffer, len);
     return io_run(task_of(cx), &socket->handle, &op);
+}
+
+/* All of it under one use: between two operations the socket must stay. */
+static int send_all(struct io_use *use, const char *buffer, size_t len,
+                    size_t *ret_written)
+{
+    int32_t n = 0;
+    while (*ret_written < len && n >= 0) {
+        struct op op = send_op(buffer + *ret_written, len - *ret_written);
+        n = io_op(use, &op);
+        n = n == 0 ? -EPIPE : n;
+        *ret_written += n > 0 ? (size_t)n : 0;
+    }
+    RULE(IO_WRITE_1);
+    return n < 0 ? n : 0;
 }
 
 int ambit_tcp_write_all(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
                         size_t len, size_t *ret_written)
 {
     size_t done = 0;
-    ssize_t n = 0;
-    while (done < len && n >= 0) {
-        n = ambit_tcp_write(cx, socket, (const char *)buffer + done,
-                            len - done);
-        n = n == 0 ? -EPIPE : n;
-        done += n > 0 ? (size_t)n : 0;
+    struct io_use use;
+    int rc = io_begin(task_of(cx), &socket->handle, &use);
+    if (rc == 0) {
+        rc = io_end(&use, send_all(&use, buffer, len, &done));
     }
-    RULE(IO_WRITE_1);
     if (ret_written != NULL) {
         RULE(IO_EFFECT_3);
         *ret_written = done;
     }
-    return n < 0 ? (int)n : 0;
+    return rc;
 }
 
 int ambit_tcp_shutdown(ambit_tcp *socket, int how)

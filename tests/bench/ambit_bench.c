@@ -56,6 +56,7 @@ static void usage(FILE *out)
             "  --loadgen FILE the clients of W10\n"
             "  --lines        rows only\n"
             "  --serve-echo PORT  the server of W10, until SIGTERM\n"
+            "  --machine      only says what machine and build this is\n"
             "workloads:\n");
     for (size_t i = 0; i < WORKLOADS; i++) {
         fprintf(out, "  %-12s %s\n", workloads[i].id, workloads[i].what);
@@ -110,6 +111,9 @@ static void take_option(struct request *request, int option, const char *value)
     case 's':
         request->serve = value;
         break;
+    case 'M':
+        bench_machine_print(stdout);
+        exit(0);
     default:
         usage(option == 'h' ? stdout : stderr);
         exit(option == 'h' ? 0 : 2);
@@ -127,6 +131,7 @@ static void parse(int argc, char **argv, struct request *request)
         {"loadgen", required_argument, NULL, 'g'},
         {"lines", no_argument, NULL, 'l'},
         {"serve-echo", required_argument, NULL, 's'},
+        {"machine", no_argument, NULL, 'M'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

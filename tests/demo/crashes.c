@@ -4,7 +4,7 @@
  */
 #include "tests/demo/demo.h"
 
-enum { CRASHES = 8 };
+enum { CRASHES = 16 };
 
 static double ms_since(int64_t begun_us)
 {
@@ -55,7 +55,7 @@ void demo_crash(struct demo *demo)
     uint64_t told_before = load_sum(load, told);
     load_start(load, demo->kvd.port, DEMO_CLIENTS, DEMO_DEPTH);
     for (int i = 0; i < CRASHES; i++) {
-        kvd_pause_ms(150);
+        kvd_pause_ms(200);
         holds &= crash_once(demo, i % DEMO_SHARDS, &told_ms, &back_ms);
     }
     load_stop(load);

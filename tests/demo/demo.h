@@ -63,8 +63,7 @@ int demo_ask(const struct demo *demo, char *ret_text, size_t room,
 /* A number of INFO, -1 when it is not there. */
 int64_t demo_info(const struct demo *demo, const char *name);
 
-/* Asks INFO until `name` is at most `wanted`; false after 5 s. */
-bool demo_wait_down_to(const struct demo *demo, const char *name,
-                       int64_t wanted);
+/* Asks until whoever asks is the only client; false after 5 s. */
+bool demo_wait_alone(const struct demo *demo);
 
 #endif

@@ -179,8 +179,8 @@ void demo_benchmark(struct demo *demo)
         return;
     }
     snprintf(command, sizeof command,
-             "redis-benchmark -p %d -t set,get,incr,mset -P 16 -c 50 -n 20000 "
-             "-e --csv 2>&1",
+             "redis-benchmark -p %d -t set,get,incr,mset -P 16 -c 50 -n 50000 "
+             "--csv 2>&1",
              demo->kvd.port);
     FILE *out = popen(command, "r");
     while (out != NULL && fgets(line, sizeof line, out) != NULL) {

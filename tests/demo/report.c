@@ -99,13 +99,11 @@ int64_t demo_info(const struct demo *demo, const char *name)
     return found != NULL ? strtoll(found + strlen(key), NULL, 10) : -1;
 }
 
-bool demo_wait_down_to(const struct demo *demo, const char *name,
-                       int64_t wanted)
+bool demo_wait_alone(const struct demo *demo)
 {
     int64_t until = kvd_now_us() + 5000000;
     while (kvd_now_us() < until) {
-        int64_t now = demo_info(demo, name);
-        if (now >= 0 && now <= wanted) {
+        if (demo_info(demo, "connected_clients") == 1) {
             return true;
         }
         kvd_pause_ms(10);

@@ -188,6 +188,7 @@ static inline size_t kvd_parse(struct kvd_client *c, struct kvd_reply *reply)
  * -EPIPE when the server closed; -ETIMEDOUT; -errno. */
 static inline int kvd_read(struct kvd_client *c, struct kvd_reply *reply)
 {
+    *reply = (struct kvd_reply){.text = ""};
     for (;;) {
         size_t used = kvd_parse(c, reply);
         if (used > 0) {
@@ -219,6 +220,7 @@ static inline int kvd_ask_(struct kvd_client *c, struct kvd_reply *reply,
     char request[4096];
     size_t len = kvd_encode(request, 0, sizeof request, argc, argv);
     int err = kvd_send(c, request, len);
+    *reply = (struct kvd_reply){.text = ""};
     return err < 0 ? err : kvd_read(c, reply);
 }
 

@@ -224,6 +224,23 @@ Test(blocking, refuses_a_job_beyond_the_queue)
     blocking_pool_destroy(pool);
 }
 
+/* Goal: a job for which a thread was started does not count as waiting, though
+ * the thread may come late.  Method: a queue of one, and as many jobs at once
+ * as there may be threads. */
+Test(blocking, a_job_with_a_thread_needs_no_place)
+{
+    static struct gated_job jobs[48];
+    struct blocking_pool *pool = pool_create(ARRAY_LEN(jobs), 1, NEVER_MS);
+    for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+        cr_assert_eq(submit(pool, &jobs[i]), 0, "job %zu", i);
+    }
+    wait_inside(ARRAY_LEN(jobs));
+    cr_assert_eq(blocking_threads(pool), ARRAY_LEN(jobs));
+    gate_set(true);
+    blocking_pool_destroy(pool);
+    cr_assert_eq(gate.done, ARRAY_LEN(jobs));
+}
+
 /* Goal: a job that waits can be taken back, and leaves its place to another;
  * one that has begun cannot.  Method: one thread held at the gate, a full
  * queue. */

@@ -9,22 +9,14 @@
  * The last line on stdout is the ledger, which the demo and the tests check.
  */
 #include "folder.h"
+#include "holdings.h"
 #include "options.h"
 #include "say.h"
 #include "service.h"
 
-#include <dirent.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
-/* What the process holds; taken before and after. */
-struct holdings {
-    int64_t fds;
-    int64_t bytes;
-};
-
-static struct holdings holdings_now(void);
 static int run(const struct options *options, const struct folder *folder);
 static int finish(struct service *service, ambit_runtime *runtime, int rc,
                   const struct holdings *before);
@@ -34,6 +26,7 @@ int main(int argc, char **argv)
     struct options options;
     struct folder folder;
     char why[600];
+    static char said[4096];
     if (options_parse(argc, argv, &options, why) < 0) {
         say("%s", why);
         return 1;
@@ -42,6 +35,7 @@ int main(int argc, char **argv)
         options_print_help(stdout);
         return 0;
     }
+    setvbuf(stdout, said, _IOFBF, sizeof said);
     /* Both are errors of the call that meets them, not of the process. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
@@ -62,12 +56,6 @@ static void log_line(void *user, enum ambit_log_level level, const char *line)
     }
 }
 
-static int do_nothing(ambit_cx *cx, void *arg)
-{
-    (void)arg;
-    return ambit_checkpoint(cx);
-}
-
 static int create(const struct options *options, ambit_runtime **ret_runtime)
 {
     return ambit_runtime_create(
@@ -82,13 +70,11 @@ static int run(const struct options *options, const struct folder *folder)
 {
     ambit_runtime *runtime;
     struct service service;
-    /* What the C library keeps for threads it once had is no leak: let it have
-     * them once before the count. */
     int rc = create(options, &runtime);
     if (rc < 0) {
         return 1;
     }
-    ambit_runtime_run(runtime, do_nothing, NULL);
+    ambit_runtime_run(runtime, holdings_warm_up, NULL);
     ambit_runtime_destroy(runtime);
     struct holdings before = holdings_now();
     rc = create(options, &runtime);
@@ -118,30 +104,15 @@ static int finish(struct service *service, ambit_runtime *runtime, int rc,
     service_fini(service);
     struct holdings after = holdings_now();
     if (has_served) {
-        printf(
-            "kvd ledger %sdrained_ms=%lld leaked_tasks=%lld leaked_fds=%lld "
-            "leaked_bytes=%lld balanced=%s\n",
-            lines, drained_ms,
-            (long long)(stats.spawned - stats.completed - stats.cancelled -
-                        stats.panicked),
-            (long long)(after.fds - before->fds),
-            (long long)(after.bytes - before->bytes),
-            is_balanced ? "yes" : "no");
+        printf("kvd ledger %sdrained_ms=%lld leaked_tasks=%lld leaked_fds=%lld "
+               "leaked_bytes=%lld balanced=%s\n",
+               lines, drained_ms,
+               (long long)(stats.spawned - stats.completed - stats.cancelled -
+                           stats.panicked),
+               (long long)(after.fds - before->fds),
+               (long long)(after.bytes - before->bytes),
+               is_balanced ? "yes" : "no");
         fflush(stdout);
     }
     return service->gave_up ? 2 : rc < 0 ? 1 : 0;
-}
-
-static struct holdings holdings_now(void)
-{
-    struct holdings holdings = {0};
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir != NULL && readdir(dir) != NULL) {
-        holdings.fds++;
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    holdings.bytes = (int64_t)mallinfo2().uordblks;
-    return holdings;
 }
