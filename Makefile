@@ -123,8 +123,9 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all test demo serve bench peers rules check tidy valgrind aarch64 install \
-  uninstall clean help lib run-tests run-demo run-serve run-bench run-peers FORCE
+.PHONY: all test demo serve bench peers rules check tidy valgrind aarch64 \
+  install uninstall clean help lib run-tests run-demo run-serve run-bench \
+  run-peers FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 

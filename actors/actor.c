@@ -114,7 +114,7 @@ void actor_drop(struct actor *actor, struct message *message, int result)
         reply_resolve(message_reply(message), result, NULL, 0, false);
     }
     actor->plan.behaviour->dispose(actor, message);
-    worker_count(&runtime->dropped_messages);
+    count_shared(&runtime->dropped_messages);
 }
 
 static bool stop_move(struct actor *actor, uint8_t from, uint8_t to)

@@ -156,7 +156,7 @@ static int start_task(struct child *child)
     task->name = child->spec.name != NULL ? child->spec.name : "child";
     task->hooks = &task_child_hooks;
     task->dispose = task_child_disposed;
-    worker_count(&runtime_stats_of(runtime)->spawned);
+    COUNT(runtime, spawned);
     task_start(task, true);
     return 0;
 }

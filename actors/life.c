@@ -77,7 +77,7 @@ int life_begin(struct actor *actor, struct region *parent)
     spin_lock(&actor->mailbox.lock);
     actor->life = life;
     spin_unlock(&actor->mailbox.lock);
-    worker_count(&runtime_stats_of(actor->task.runtime)->spawned);
+    COUNT(actor->task.runtime, spawned);
     return 0;
 }
 
@@ -92,8 +92,11 @@ void life_end(struct actor *actor, int reason)
 
 static void count_end(struct actor *actor, bool panicked)
 {
-    struct worker_stats *stats = runtime_stats_of(actor->task.runtime);
-    worker_count(panicked ? &stats->panicked : &stats->completed);
+    if (panicked) {
+        COUNT(actor->task.runtime, panicked);
+    } else {
+        COUNT(actor->task.runtime, completed);
+    }
 }
 
 void life_over(struct actor *actor)

@@ -103,7 +103,7 @@ int reply_resolve(ambit_reply reply, int result, const void *value,
         if (late_counts) {
             RULE(SRV_CALL_4);
             /* The slot's memory stays, and with it whose runtime it is. */
-            worker_count(&slot->runtime->late_replies);
+            count_shared(&slot->runtime->late_replies);
         }
         return -ESTALE;
     }

@@ -119,10 +119,10 @@ int ambit_runtime_run(ambit_runtime *public, ambit_task_fn *fn, void *arg)
     task_init(&root.task, runtime, &root.owner, root_main, &root);
     root.task.name = "main";
     root.task.hooks = &root_hooks;
-    worker_count(&runtime->foreign.spawned);
+    count_shared(&runtime->foreign.spawned);
     int rc = runtime_execute(runtime, &root.task);
     if (rc < 0) {
-        worker_count(&runtime->foreign.cancelled); /* it never ran */
+        count_shared(&runtime->foreign.cancelled); /* it never ran */
     }
     runtime->running = false;
     return rc < 0 ? rc : root.result;

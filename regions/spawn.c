@@ -87,7 +87,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
         region_leave(region, REGION_TASK);
         return rc;
     }
-    worker_count(&runtime_stats_of(region->host->runtime)->spawned);
+    COUNT(region->host->runtime, spawned);
     if (joinable) {
         *options->ret_task = handle;
     }

@@ -21,6 +21,9 @@
 
 #include "src/runtime.h"
 
+#define STACKS_HOT 256          /* free ones that an idle worker keeps warm */
+#define STACKS_COOL_AT_ONCE 64  /* about 0.1 ms */
+#define STACKS_COOL_PAUSE_NS 1000000
 #define SPIN_LOOK_EVERY 32 /* turns of the pause loop between two looks */
 
 static uint64_t worker_bit(const struct worker *worker)
@@ -49,7 +52,7 @@ static bool steal_from(struct worker *worker, struct worker *victim)
         if (task != NULL) {
             RULE(WRK_STEAL_1);
             worker_fresh(worker, task, false);
-            worker_count(&worker->stats.stolen);
+            count_own(&worker->stats.stolen);
             got++;
             again = true;
         }
@@ -140,6 +143,19 @@ static bool idle_spin(struct worker *worker, int64_t until_ns)
     return false;
 }
 
+/* How long to sleep.  A worker with many free stacks gives their memory back a
+ * few at a time, so that a wake never waits for long. */
+static int64_t idle_until(struct worker *worker)
+{
+    int64_t timer = timer_next(&worker->timers);
+    stack_trim(&worker->stacks, STACKS_HOT, STACKS_COOL_AT_ONCE);
+    if (worker->stacks.free_len <= STACKS_HOT) {
+        return timer;
+    }
+    int64_t soon = clock_now_ns() + STACKS_COOL_PAUSE_NS;
+    return soon < timer ? soon : timer;
+}
+
 static void idle_sleep(struct worker *worker)
 {
     struct runtime *runtime = worker->runtime;
@@ -153,8 +169,8 @@ static void idle_sleep(struct worker *worker)
     }
     if (!worker_is_due(worker) && !any_fresh(runtime)) {
         RULE(WRK_IDLE_1);
-        worker_count(&worker->stats.sleeps);
-        driver_wait(worker->driver, timer_next(&worker->timers));
+        count_own(&worker->stats.sleeps);
+        driver_wait(worker->driver, idle_until(worker));
     }
     /* ORDER(sleep): seq_cst.  Whoever cleared it before has sent a wake. */
     atomic_fetch_and_explicit(&runtime->sleeping, ~bit, memory_order_seq_cst);
@@ -183,7 +199,7 @@ static void send_wake(struct runtime *runtime, struct worker *target)
 {
     struct worker *self = worker_self;
     bool ours = self != NULL && self->runtime == runtime;
-    worker_count(&runtime_stats_of(runtime)->wakes_sent);
+    COUNT(runtime, wakes_sent);
     if (ours) {
         driver_wake(self->driver, target);
     } else {

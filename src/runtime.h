@@ -53,13 +53,6 @@ static inline ambit_runtime *runtime_public(struct runtime *runtime)
     return (ambit_runtime *)(void *)runtime;
 }
 
-static inline struct worker_stats *runtime_stats_of(struct runtime *runtime)
-{
-    struct worker *self = worker_self;
-    return self != NULL && self->runtime == runtime ? &self->stats
-                                                    : &runtime->foreign;
-}
-
 /* This thread's slab cache when it is a worker of the runtime, else NULL. */
 static inline struct slab_cache *runtime_cache(struct runtime *runtime)
 {

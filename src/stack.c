@@ -190,19 +190,17 @@ void stack_return(struct stack_arena *arena, struct stack *stack)
     arena->free_len++;
 }
 
-void stack_trim(struct stack_arena *arena, size_t hot_len)
+void stack_trim(struct stack_arena *arena, size_t hot_len, size_t most)
 {
     struct stack **link = &arena->free;
     for (size_t i = 0; i < hot_len && *link != NULL; i++) {
         link = &(*link)->next_free;
     }
-    struct stack *stack = *link;
-    *link = NULL;
-    while (stack != NULL) {
-        struct stack *next = stack->next_free;
+    for (size_t i = 0; i < most && *link != NULL; i++) {
+        struct stack *stack = *link;
+        *link = stack->next_free;
         arena->free_len--;
         stack_drop(arena, stack);
-        stack = next;
     }
 }
 

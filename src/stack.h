@@ -92,9 +92,9 @@ struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *));
  * free stacks are hot already. */
 void stack_return(struct stack_arena *arena, struct stack *stack);
 
-/* Makes free stacks bare until hot_len are hot, the hottest.  A worker with
- * nothing to do may call it; it costs a system call for each. */
-void stack_trim(struct stack_arena *arena, size_t hot_len);
+/* Makes up to `most` free stacks bare, but leaves the hot_len hottest.  A worker
+ * with nothing to do may call it; it costs a system call for each. */
+void stack_trim(struct stack_arena *arena, size_t hot_len, size_t most);
 
 /* The stack whose slot contains address, or NULL when no made slot does.
  * *ret_in_guard tells whether it lies in that slot's guard.  Walks the chunks;

@@ -42,11 +42,17 @@ static void task_let_go(struct task *task)
 
 void task_free(struct task *task)
 {
-    /* ORDER(abort-post): acq_rel.  Nobody posts any more: posting needs the
-     * owner's list or an open scope.  A note on its way, or being delivered on
-     * another thread, frees the record instead; pairs with abort_move(). */
-    uint8_t state = atomic_exchange_explicit(&task->abort_state, ABORT_DEAD,
-                                             memory_order_acq_rel);
+    /* ORDER(abort-post): acquire.  Nobody posts any more: posting needs the
+     * owner's list or an open scope.  Pairs with abort_move(). */
+    uint8_t state =
+        atomic_load_explicit(&task->abort_state, memory_order_acquire);
+    if (state != ABORT_NONE) {
+        /* ORDER(abort-post): acq_rel.  A note on its way, or being delivered
+         * on another thread, frees the record instead; pairs with
+         * abort_move(). */
+        state = atomic_exchange_explicit(&task->abort_state, ABORT_DEAD,
+                                         memory_order_acq_rel);
+    }
     if (state == ABORT_NONE) {
         task_let_go(task);
     }
@@ -68,10 +74,11 @@ static bool abort_move(struct task *task, uint8_t from, uint8_t to)
 {
     /* ORDER(abort-post): acq_rel.  Pairs with the exchange in task_free() and
      * the moves of other threads: the record stays while one is at work on
-     * it, and what was asked for before a move is seen after it. */
+     * it, and what was asked for before a move is seen after it.  A failed
+     * one may have found DEAD, and frees. */
     return atomic_compare_exchange_strong_explicit(
         &task->abort_state, &from, to, memory_order_acq_rel,
-        memory_order_relaxed);
+        memory_order_acquire);
 }
 
 /* With the state BUSY.  The worker the note has to go on to, or NULL. */
@@ -261,16 +268,15 @@ void task_post_abort(struct task *task)
 
 static void task_count_end(struct task *task)
 {
-    struct worker_stats *stats = runtime_stats_of(task->runtime);
     switch ((enum task_end)task->end) {
     case TASK_RETURNED:
-        worker_count(&stats->completed);
+        COUNT(task->runtime, completed);
         break;
     case TASK_NEVER_RAN:
-        worker_count(&stats->cancelled);
+        COUNT(task->runtime, cancelled);
         break;
     case TASK_PANICKED:
-        worker_count(&stats->panicked);
+        COUNT(task->runtime, panicked);
         break;
     }
 }
@@ -361,6 +367,12 @@ void task_leave_worker(struct task *task)
 
 void task_enter_worker(struct task *task, struct worker *worker)
 {
+    if (LIKELY(task->hooks == NULL)) {
+        /* ORDER(task-worker): relaxed.  It never moves, and is found by others
+         * only after its first wait put it into a list, under a lock. */
+        atomic_store_explicit(&task->worker, worker, memory_order_relaxed);
+        return;
+    }
     /* ORDER(task-worker): seq_cst.  Before the look at the cancel flag; pairs
      * with task_keeper(), which comes after the flag was set. */
     atomic_store_explicit(&task->worker, worker, memory_order_seq_cst);

@@ -250,11 +250,30 @@ static size_t run_timers(struct worker *worker)
                : timer_fire(&worker->timers, clock_now_ns());
 }
 
+/* Nothing but ready tasks wants the worker just now. */
+static bool only_ready(struct worker *worker)
+{
+    return worker->ready.first != NULL && worker->pinned.first == NULL &&
+           worker->notes_local == NULL &&
+           note_queue_seems_empty(&worker->inject) &&
+           deque_len(&worker->fresh) == 0;
+}
+
+/* A batch of ready tasks; in passes, so that each has its turn. */
+static unsigned run_passes(struct worker *worker)
+{
+    unsigned ran = run_ready(worker);
+    while (ran < WORKER_BATCH && only_ready(worker)) {
+        ran += run_ready(worker);
+    }
+    return ran;
+}
+
 static bool worker_turn(struct worker *worker)
 {
     bool busy = worker_deliver(worker);
     RULE(WRK_INJECT_1);
-    busy |= run_ready(worker) > 0;
+    busy |= run_passes(worker) > 0;
     busy |= run_fresh(worker) > 0;
     busy |= run_timers(worker) > 0;
     busy |= driver_poll(worker->driver) > 0;
@@ -309,8 +328,12 @@ int worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
                           runtime->options.stacks_max);
     if (rc < 0) {
         deque_fini(&worker->fresh);
+        return rc;
     }
-    return rc;
+    stack_arena_share(&worker->stacks, runtime->worker_count);
+    /* Free stacks stay warm while there is work; idle_sleep() cools them. */
+    worker->stacks.hot_max = SIZE_MAX;
+    return 0;
 }
 
 void worker_fini(struct worker *worker)

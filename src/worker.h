@@ -117,16 +117,34 @@ _Noreturn void worker_drop_stack(struct worker *worker);
 void worker_timer_arm(struct timer *timer, int64_t when_ns);
 bool worker_timer_disarm(struct timer *timer);
 
-/* A statistic of this thread's worker; the runtime's own for other threads. */
-#define WORKER_COUNT(runtime, field) \
-    worker_count(&runtime_stats_of(runtime)->field)
-
-static inline void worker_count(_Atomic uint64_t *counter)
+/* One more, of a counter that only this thread writes. */
+static inline void count_own(_Atomic uint64_t *counter)
 {
-    /* ORDER(stats): relaxed.  One writer in the common case; a snapshot for
-     * the readers.  Pairs with the relaxed loads in runtime_sum_stats(). */
+    /* ORDER(stats): relaxed.  The one writer; a snapshot for the readers.
+     * Pairs with the loads in read_counter(). */
+    uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+    /* ORDER(stats): relaxed.  As above. */
+    atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+}
+
+/* One more, of a counter that any thread writes. */
+static inline void count_shared(_Atomic uint64_t *counter)
+{
+    /* ORDER(stats): relaxed.  A statistic; pairs with read_counter(). */
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
+
+/* One more, of this worker's, or of the runtime's on a foreign thread. */
+#define COUNT(runtime_, field) \
+    do { \
+        struct worker *self_ = worker_self; \
+        struct runtime *of_ = (runtime_); \
+        if (self_ != NULL && self_->runtime == of_) { \
+            count_own(&self_->stats.field); \
+        } else { \
+            count_shared(&of_->foreign.field); \
+        } \
+    } while (0)
 
 /* idle.c -- what a worker does that has nothing to do. */
 bool idle_steal(struct worker *worker);

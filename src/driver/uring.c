@@ -136,7 +136,7 @@ static bool op_issue(struct driver *driver, struct op *op)
     uring_prep(sqe, op);
     io_uring_sqe_set_data64(sqe, op_name(driver, op));
     op->state = OP_INFLIGHT;
-    worker_count(&driver->worker->stats.ops_submitted);
+    count_own(&driver->worker->stats.ops_submitted);
     return true;
 }
 
@@ -189,7 +189,7 @@ static void op_done(struct driver *driver, struct op *op, int32_t result)
     op->state = OP_DONE;
     op->result = result;
     tool_mark_written(op->memory, uring_written(op));
-    worker_count(&driver->worker->stats.ops_completed);
+    count_own(&driver->worker->stats.ops_completed);
     op->complete(op);
 }
 

@@ -7,7 +7,7 @@
 static uint64_t read_counter(_Atomic uint64_t *counter)
 {
     /* ORDER(stats): relaxed.  A snapshot; exact when the writers have ended.
-     * Pairs with worker_count(). */
+     * Pairs with count_own() and count_shared(). */
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 

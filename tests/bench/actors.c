@@ -294,8 +294,7 @@ static int counter_handle_call(ambit_cx *cx, struct counter *state,
 }
 
 AMBIT_SERVER(counter, struct counter, struct counter_add, struct counter_value,
-             .limits = {.mailbox_max = 16},
-             .handle_call = counter_handle_call);
+             .limits = {.mailbox_max = 16}, .handle_call = counter_handle_call);
 
 static int caller(ambit_cx *cx, void *arg)
 {

@@ -17,8 +17,7 @@ enum {
 };
 
 static const struct bench_workload workloads[] = {
-    {"W1", "spawn 1,000 trivial tasks, join all", true, true,
-     bench_spawn_join},
+    {"W1", "spawn 1,000 trivial tasks, join all", true, true, bench_spawn_join},
     {"W2", "two tasks yield to each other", true, false, bench_yield},
     {"W3", "two actors send to each other", true, true, bench_pingpong},
     {"W4", "4 producers, one actor, mailbox of 1,024", true, true, bench_mpsc},
@@ -27,8 +26,7 @@ static const struct bench_workload workloads[] = {
     {"W6", "ring of 1,000 actors, one token", true, true, bench_threadring},
     {"W7", "call of a gen-server", true, true, bench_call},
     {"W8t", "memory of a million idle tasks", true, false, bench_memory_task},
-    {"W8a", "memory of a million idle actors", true, false,
-     bench_memory_actor},
+    {"W8a", "memory of a million idle actors", true, false, bench_memory_actor},
     {"W9s", "a million sleepers, 0 to 1 s", true, true, bench_sleepers},
     {"W9a", "arm and cancel a timer", true, false, bench_arm_cancel},
     {"W10", "TCP echo, 64 bytes; 1, 64, 1,000 connections", true, false,

@@ -47,10 +47,10 @@ struct bench_rows {
 /* What was asked for; set once, before the first workload. */
 struct bench {
     unsigned reps;
-    uint64_t min_ns;       /* of one repetition */
-    unsigned divisor;      /* of every count: 1 for figures worth a look */
-    unsigned workers;      /* of the workload that runs now */
-    const char *loadgen;   /* the echo clients' program, or NULL */
+    uint64_t min_ns;     /* of one repetition */
+    unsigned divisor;    /* of every count: 1 for figures worth a look */
+    unsigned workers;    /* of the workload that runs now */
+    const char *loadgen; /* the echo clients' program, or NULL */
     struct bench_rows *rows;
 };
 extern struct bench bench;
@@ -58,11 +58,11 @@ extern struct bench bench;
 typedef int bench_round(ambit_cx *cx, void *arg);
 
 struct bench_workload {
-    const char *id;     /* W1 */
+    const char *id; /* W1 */
     const char *what;
-    bool one;           /* runs with one worker */
-    bool two;           /* runs with two */
-    int (*run)(void);   /* 0 or -errno; reports its own rows */
+    bool one;         /* runs with one worker */
+    bool two;         /* runs with two */
+    int (*run)(void); /* 0 or -errno; reports its own rows */
 };
 
 /* measure.c */
@@ -92,20 +92,20 @@ double bench_median(const struct bench_row *row);
 double bench_best(const struct bench_row *row);
 
 /* fn in a runtime with bench.workers workers; more options may follow. */
-#define bench_run(fn, arg, ...) \
+#define bench_run(fn, arg, ...)                                        \
     ambit_run((fn), (arg), .workers = bench.workers, .log = bench_log, \
               __VA_ARGS__)
 /* Errors only: a workload that crashes tasks on purpose fills no terminal. */
 void bench_log(void *user, enum ambit_log_level level, const char *line);
 
 /* Says what does not hold, and gives it up. */
-#define BENCH_NEED(condition) \
-    do { \
-        if (!(condition)) { \
+#define BENCH_NEED(condition)                                                 \
+    do {                                                                      \
+        if (!(condition)) {                                                   \
             fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, \
-                    #condition); \
-            return -EPROTO; \
-        } \
+                    #condition);                                              \
+            return -EPROTO;                                                   \
+        }                                                                     \
     } while (0)
 
 /* machine.c */
@@ -119,23 +119,23 @@ void bench_pin(unsigned cpus);
 int bench_write_json(const char *path, const struct bench_rows *rows);
 
 /* The workloads, by file. */
-int bench_spawn_join(void);     /* tasks.c */
+int bench_spawn_join(void); /* tasks.c */
 int bench_yield(void);
 int bench_skynet(void);
 int bench_checkpoint(void);
-int bench_pingpong(void);       /* actors.c */
+int bench_pingpong(void); /* actors.c */
 int bench_mpsc(void);
 int bench_threadring(void);
 int bench_call(void);
-int bench_memory_task(void);    /* memory.c */
+int bench_memory_task(void); /* memory.c */
 int bench_memory_actor(void);
-int bench_sleepers(void);       /* timers.c */
+int bench_sleepers(void); /* timers.c */
 int bench_arm_cancel(void);
-int bench_echo(void);           /* echo.c */
+int bench_echo(void); /* echo.c */
 int bench_echo_serve(const char *port);
-int bench_cancel(void);         /* cancel.c */
-int bench_blocking(void);       /* blocking.c */
-int bench_wake(void);           /* wake.c */
-int bench_restart(void);        /* restart.c */
+int bench_cancel(void);   /* cancel.c */
+int bench_blocking(void); /* blocking.c */
+int bench_wake(void);     /* wake.c */
+int bench_restart(void);  /* restart.c */
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * blocking.c -- a call that does nothing, on the pool for calls that block.
  *
- *   W13_blocking       1,000 BLOCKING tasks at once, joined by their scope; four
- *                      threads, as libuv has and the Tokio peer is given
- *   W13_blocking_call  ambit_blocking() again and again: one round trip
+ *   W13_blocking       1,000 BLOCKING tasks at once, joined by their scope;
+ * four threads, as libuv has and the Tokio peer is given W13_blocking_call
+ * ambit_blocking() again and again: one round trip
  */
 #include "tests/bench/bench.h"
 
@@ -56,8 +56,8 @@ static int blocking(ambit_cx *cx, void *arg)
     uint64_t batches = bench_count(50);
     uint64_t calls = bench_count(2000);
     (void)arg;
-    int rc = bench_ns(cx, "W13_blocking", "ns/op", batches * BATCH,
-                      batch_round, &batches);
+    int rc = bench_ns(cx, "W13_blocking", "ns/op", batches * BATCH, batch_round,
+                      &batches);
     return rc < 0 ? rc
                   : bench_ns(cx, "W13_blocking_call", "ns/op", calls,
                              call_round, &calls);

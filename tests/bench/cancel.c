@@ -59,7 +59,7 @@ static int node(ambit_cx *cx, void *arg)
 
 struct plan {
     const char *name;
-    struct node node;   /* each task that the root starts */
+    struct node node; /* each task that the root starts */
     uint64_t starts;
     uint64_t total;
 };

@@ -80,9 +80,8 @@ struct bench_row *bench_row(const char *name, const char *unit,
 {
     static struct bench_row beyond; /* too many rows: measured, not kept */
     struct bench_rows *rows = bench.rows;
-    struct bench_row *row = rows->len < BENCH_ROWS_MAX
-                                ? &rows->row[rows->len++]
-                                : &beyond;
+    struct bench_row *row =
+        rows->len < BENCH_ROWS_MAX ? &rows->row[rows->len++] : &beyond;
     memset(row, 0, sizeof *row);
     snprintf(row->workload, sizeof row->workload, "%s.%uc", name,
              bench.workers);
@@ -117,8 +116,8 @@ double bench_median(const struct bench_row *row)
 
 double bench_best(const struct bench_row *row)
 {
-    return sample_at(row, row->higher_is_better && row->len > 0 ? row->len - 1
-                                                                : 0);
+    return sample_at(row,
+                     row->higher_is_better && row->len > 0 ? row->len - 1 : 0);
 }
 
 void bench_print(const struct bench_row *row)

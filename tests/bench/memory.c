@@ -8,7 +8,7 @@
 #include "tests/bench/bench.h"
 
 enum {
-    TASK_ROOM = 12288,  /* bytes that must be free for each */
+    TASK_ROOM = 12288, /* bytes that must be free for each */
     ACTOR_ROOM = 4096,
     SETTLE_MS = 500,
 };

@@ -131,9 +131,9 @@ static int node(ambit_cx *cx, void *arg)
     uint64_t part = self->size / 10;
     ambit_scope (cx, children, &rc) {
         for (unsigned i = 0; i < 10 && rc == 0; i++) {
-            rc = ambit_spawn(children, node,
-                             &(struct node){self->first + i * part, part,
-                                            &sums[i]});
+            rc = ambit_spawn(
+                children, node,
+                &(struct node){self->first + i * part, part, &sums[i]});
         }
     }
     for (unsigned i = 0; i < 10 && rc == 0; i++) {

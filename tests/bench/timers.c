@@ -61,9 +61,8 @@ static int sleepers(ambit_cx *cx, void *arg)
     bool full = crowd->count == bench_count(1000000);
     struct bench_row *cpu =
         bench_row(full ? "W9_sleep_cpu" : "W9_sleep_cpu_100k", "cpu_s", false);
-    struct bench_row *late =
-        bench_row(full ? "W9_sleep_late_p99" : "W9_sleep_late_p99_100k", "ms",
-                  false);
+    struct bench_row *late = bench_row(
+        full ? "W9_sleep_late_p99" : "W9_sleep_late_p99_100k", "ms", false);
     unsigned reps = bench.reps > 3 ? 3 : bench.reps;
     for (unsigned rep = 0; rep < reps; rep++) {
         double begin = bench_cpu_s();
@@ -91,8 +90,8 @@ int bench_sleepers(void)
     if (crowd.late_ns == NULL) {
         return -ENOMEM;
     }
-    int rc = bench_run(sleepers, &crowd,
-                       .stacks_max = (uint32_t)crowd.count + 64);
+    int rc =
+        bench_run(sleepers, &crowd, .stacks_max = (uint32_t)crowd.count + 64);
     free(crowd.late_ns);
     return rc;
 }
@@ -160,9 +159,9 @@ static int arm_cancel(ambit_cx *cx, void *arg)
     if (rc == 0) {
         rc = move_among_many(cx, n);
     }
-    return rc < 0 ? rc
-                  : bench_ns(cx, "W9_deadline_scope", "ns/op", n, scope_round,
-                             &n);
+    return rc < 0
+               ? rc
+               : bench_ns(cx, "W9_deadline_scope", "ns/op", n, scope_round, &n);
 }
 
 int bench_arm_cancel(void)

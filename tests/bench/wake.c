@@ -7,7 +7,8 @@
  * round trip is two calls, and two wakes across workers.
  *
  *   W15_wake_rtt           workers sleep at once: what a wake from sleep costs
- *   W3_pingpong_forced     the default: a worker spins a little before it sleeps
+ *   W3_pingpong_forced     the default: a worker spins a little before it
+ * sleeps
  */
 #include "tests/bench/bench.h"
 
@@ -29,8 +30,7 @@ struct meet {
 };
 
 static int meeting_handle_call(ambit_cx *cx, struct meeting *state,
-                               const struct meet *call,
-                               struct meet *ret_reply);
+                               const struct meet *call, struct meet *ret_reply);
 
 AMBIT_SERVER(meeting, struct meeting, struct meet, struct meet,
              .handle_call = meeting_handle_call);

@@ -24,6 +24,20 @@
 
 enum { KVD_ARGS_MAX = 40, KVD_SAID_MAX = 8192 };
 
+/* What a sanitizer's shadow and quarantine may add to a limit on memory.  The
+ * programs of one build folder are built alike. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KVD_RSS_EXTRA_KIB (1024L * 1024)
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KVD_RSS_EXTRA_KIB (1024L * 1024)
+#endif
+#ifndef KVD_RSS_EXTRA_KIB
+#define KVD_RSS_EXTRA_KIB 0L
+#endif
+
 struct kvd_process {
     pid_t pid; /* 0: not running */
     int port;

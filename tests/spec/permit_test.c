@@ -38,26 +38,26 @@ static void sink_dispose(void *message, size_t size)
     count_up(&disposed);
 }
 
+#define SINK(mailbox_max_) \
+    [mailbox_max_] = { \
+        .size_ = sizeof(struct ambit_actor_type), \
+        .name = "sink", \
+        .state_size = sizeof(struct sink), \
+        .mailbox_max = mailbox_max_, \
+        .init = sink_init, \
+        .handle = sink_handle, \
+        .dispose = sink_dispose, \
+    }
+
+static const struct ambit_actor_type sink_types[] = {SINK(1), SINK(2), SINK(4)};
+
 static ambit_actor_ref sink_start(ambit_cx *cx, ambit_region *region,
                                   uint32_t mailbox_max, struct count *handled,
                                   struct count *gate)
 {
     struct sink sink = {handled, gate};
-    struct ambit_actor_type type = {
-        .size_ = sizeof type,
-        .name = "sink",
-        .state_size = sizeof sink,
-        .mailbox_max = mailbox_max,
-        .init = sink_init,
-        .handle = sink_handle,
-        .dispose = sink_dispose,
-    };
     ambit_actor_ref ref = {0};
-    /* the type must live as long as the actor */
-    static struct ambit_actor_type types[8];
-    static unsigned next;
-    types[next % 8] = type;
-    WANT_EQ(ambit_actor_start(cx, region, &types[next++ % 8], &sink,
+    WANT_EQ(ambit_actor_start(cx, region, &sink_types[mailbox_max], &sink,
                               sizeof sink, &ref), 0);
     return ref;
 }

@@ -84,6 +84,7 @@ Test(kvd_crash, a_shard_killed_a_thousand_times_loses_no_acknowledged_write,
     for (int i = 0; i < kills;) {
         cr_assert(load_start(&load, kvd.port, CLIENTS, DEPTH) == 0);
         for (int end = i + kills / ROUNDS + 1; i < end && i < kills; i++) {
+            kvd_pause_ms(i % 5);
             crash_shard(&control, i % SHARDS);
         }
         load_stop(&load);

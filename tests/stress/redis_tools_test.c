@@ -95,7 +95,7 @@ Test(redis_tools, redis_cli_works_unchanged, .timeout = 60)
     static struct kvd_process kvd;
     static char text[1 << 16];
     char folder[64];
-    char command[1024];
+    char command[2048];
     if (!is_installed("redis-cli")) {
         cr_skip_test("redis-cli is not installed");
     }

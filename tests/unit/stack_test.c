@@ -163,7 +163,7 @@ Test(stack, hot_stacks_continue_and_bare_ones_begin)
         cr_assert_eq(ran, i);
         cr_assert_eq(entered, 1);
     }
-    stack_trim(&arena, 0);
+    stack_trim(&arena, 0, SIZE_MAX);
     cr_assert_eq(arena.free_len, 0);
     struct stack *stack = lend();
     run(stack);
@@ -250,7 +250,7 @@ Test(stack, random_lending_keeps_the_books)
             lent[at] = lent[--count];
         }
         if (dice % 97 == 0) {
-            stack_trim(&arena, dice % 3);
+            stack_trim(&arena, dice % 3, SIZE_MAX);
             cr_assert(arena.free_len <= dice % 3);
         }
         cr_assert_eq(arena.lent, count);
@@ -443,7 +443,7 @@ Test(stack, guards_stay_when_memory_is_dropped)
     run(second);
     stack_return(&arena, second);
     stack_return(&arena, first);
-    stack_trim(&arena, 0);
+    stack_trim(&arena, 0, SIZE_MAX);
     cr_assert_eq(arena.made, 2);
     cr_assert_eq(verdict_of(arena.guard_by_madvise, recursing_body), IN_GUARD);
     arena_fini();

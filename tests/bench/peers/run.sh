@@ -20,7 +20,7 @@ ROUNDS=${ROUNDS:-3}
 PEERS=${PEERS:-go tokio erlang uv boost caf raw}
 raw=$OUT/lines
 port=$((20000 + RANDOM % 8000))
-path_go=$(ls -d /usr/lib/go-*/bin 2>/dev/null | sort -V | tail -n 1)
+path_go=$(printf '%s\n' /usr/lib/go-*/bin | sort -V | tail -n 1)
 PATH=${path_go:+$path_go:}$PATH
 ulimit -n 20000 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 

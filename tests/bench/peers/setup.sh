@@ -41,33 +41,35 @@ add_backports()
     echo "deb $mirror bookworm-backports main" | $as_root tee $list >/dev/null
 }
 
+# What installs Go here, in go_package.
 choose_go()
 {
-    [ -n "${NO_INSTALL:-}" ] || candidate golang-1.23-go || {
+    if [ -z "${NO_INSTALL:-}" ] && ! candidate golang-1.23-go; then
         add_backports
         $as_root apt-get update -qq
-    }
+    fi
+    go_package=golang-go
     if candidate golang-1.23-go; then
-        echo golang-1.23-go
-    else
-        echo golang-go
+        go_package=golang-1.23-go
     fi
 }
 
-have_go='have go || ls /usr/lib/go-*/bin/go >/dev/null 2>&1'
-have_crate='ls -d /usr/share/cargo/registry/tokio-util-0* >/dev/null 2>&1'
 as_root=
 [ "$(id -u)" -eq 0 ] || as_root=sudo
 wanted=()
 packages=()
+have_go='have go || ls /usr/lib/go-*/bin/go >/dev/null 2>&1'
 if ! eval "$have_go"; then
-    need Go false "$(choose_go | tee /dev/stderr | tail -n 1)" 2>/dev/null
+    choose_go
+    need Go false "$go_package"
 fi
-need Tokio "$have_crate" librust-tokio-dev librust-tokio-util-dev \
-    librust-libc-dev
-cargo=cargo
-candidate cargo-web && cargo=cargo-web
-need Tokio 'have cargo' $cargo
+need Tokio 'ls -d /usr/share/cargo/registry/tokio-util-0* >/dev/null 2>&1' \
+    librust-tokio-dev librust-tokio-util-dev librust-libc-dev
+if candidate cargo-web; then
+    need Tokio 'have cargo' cargo-web
+else
+    need Tokio 'have cargo' cargo
+fi
 need Erlang 'have erl && have erlc' erlang-base
 need libuv '[ -e /usr/include/uv.h ]' libuv1-dev
 boost=1.81

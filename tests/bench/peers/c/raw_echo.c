@@ -19,12 +19,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define NEED(x) \
-    do { \
-        if (!(x)) { \
+#define NEED(x)         \
+    do {                \
+        if (!(x)) {     \
             perror(#x); \
-            exit(1); \
-        } \
+            exit(1);    \
+        }               \
     } while (0)
 
 enum {
@@ -60,8 +60,7 @@ static char *memory;
 
 static uint64_t pack(enum op op, int fd, int buffer)
 {
-    return (uint64_t)op << 56 | (uint64_t)(uint16_t)buffer << 32 |
-           (uint32_t)fd;
+    return (uint64_t)op << 56 | (uint64_t)(uint16_t)buffer << 32 | (uint32_t)fd;
 }
 
 static char *buffer_at(int i)
@@ -171,7 +170,8 @@ static void serve_uring(int port)
         unsigned taken = 0;
         int freed = 0;
         io_uring_submit_and_wait(&ring, 1);
-        io_uring_for_each_cqe(&ring, head, cqe) {
+        io_uring_for_each_cqe(&ring, head, cqe)
+        {
             freed += on_completion(cqe, freed);
             taken++;
         }
@@ -196,8 +196,7 @@ static void serve_epoll(int port)
     static char data[4096];
     int poll = epoll_create1(0);
     int listener = listen_on(port);
-    struct epoll_event events[256] = {
-        {.events = EPOLLIN, .data.fd = listener}};
+    struct epoll_event events[256] = {{.events = EPOLLIN, .data.fd = listener}};
     fcntl(listener, F_SETFL, O_NONBLOCK);
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &events[0]);
     for (;;) {

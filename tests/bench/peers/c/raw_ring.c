@@ -47,9 +47,9 @@ static int try_push(uint64_t value)
             return 0;
         }
         /* ORDER(raw-ring-in): relaxed.  The cell's turn publishes. */
-        if (turn == at && atomic_compare_exchange_weak_explicit(
-                              &in, &at, at + 1, memory_order_relaxed,
-                              memory_order_relaxed)) {
+        if (turn == at &&
+            atomic_compare_exchange_weak_explicit(
+                &in, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
             break;
         }
         if (turn != at) {

@@ -13,12 +13,12 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 
-#define NEED(x) \
-    do { \
-        if (!(x)) { \
+#define NEED(x)         \
+    do {                \
+        if (!(x)) {     \
             perror(#x); \
-            exit(1); \
-        } \
+            exit(1);    \
+        }               \
     } while (0)
 
 #if defined(__x86_64__)
@@ -45,7 +45,8 @@ static const struct {
     {"raw-msg_ring", MSG_RING, 10000},
 };
 
-static _Atomic uint32_t turn[2][32]; /* ORDER(raw-wake); a line and more apart */
+static _Atomic uint32_t
+    turn[2][32]; /* ORDER(raw-wake); a line and more apart */
 static int events[2];
 static struct io_uring rings[2];
 static pthread_barrier_t gate;

@@ -14,7 +14,8 @@ static uv_loop_t *loop;
 
 /* --- W10: echo ------------------------------------------------------------ */
 
-/* One loop, one read at a time: a shared buffer is safe when written at once. */
+/* One loop, one read at a time: a shared buffer is safe when written at once.
+ */
 static char shared[65536];
 
 struct late_write {
@@ -146,10 +147,11 @@ static void arm_cancel(void)
     enum { N = 5000000 };
     uv_timer_t t;
     uv_timer_init(loop, &t);
-    BENCH_NS("W9_arm_cancel.1c", peer, "ns/op", N, for (int i = 0; i < N; i++) {
-        uv_timer_start(&t, on_nothing, 1000 + (uint64_t)(i & 1023), 0);
-        uv_timer_stop(&t);
-    });
+    BENCH_NS(
+        "W9_arm_cancel.1c", peer, "ns/op", N, for (int i = 0; i < N; i++) {
+            uv_timer_start(&t, on_nothing, 1000 + (uint64_t)(i & 1023), 0);
+            uv_timer_stop(&t);
+        });
 }
 
 /* --- W13: the thread pool, four threads ----------------------------------- */
