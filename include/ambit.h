@@ -7,6 +7,7 @@
 #include <ambit/base.h>
 #include <ambit/file.h>
 #include <ambit/net.h>
+#include <ambit/poll.h>
 #include <ambit/region.h>
 #include <ambit/runtime.h>
 #include <ambit/server.h>

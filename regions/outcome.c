@@ -69,7 +69,8 @@ void outcome_child(struct region *region, const struct task_exit *exit)
     }
 }
 
-int outcome_result(struct region *region)
+/* Lock held: until it is detached, a cancel from further out may come. */
+static int result_now(const struct region *region)
 {
     if (region->panicked) {
         return -EOWNERDEAD;
@@ -89,4 +90,12 @@ int outcome_result(struct region *region)
         return -ECANCELED;
     }
     return region->final_failure;
+}
+
+int outcome_result(struct region *region)
+{
+    spin_lock(&region->owner.lock);
+    int result = result_now(region);
+    spin_unlock(&region->owner.lock);
+    return result;
 }

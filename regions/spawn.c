@@ -7,6 +7,8 @@
  */
 #include "regions/region.h"
 
+#include "src/poll.h"
+
 static int make(struct region *region, ambit_task_fn *fn, const void *arg,
                 size_t arg_size, const struct ambit_spawn_options *options,
                 struct task **ret_task)
@@ -91,5 +93,37 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
     if (joinable) {
         *options->ret_task = handle;
     }
+    return 0;
+}
+
+static int check_poll_options(const struct ambit_spawn_options *options)
+{
+    bool plain = options == NULL || (options->tier == AMBIT_SEND &&
+                                     options->ret_task == NULL);
+    return plain ? 0 : -EINVAL;
+}
+
+int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
+                      const void *state, size_t state_size,
+                      const struct ambit_spawn_options *options)
+{
+    struct region *region = region_of(public);
+    struct task *task;
+    int rc = check_poll_options(options);
+    if (rc == 0) {
+        rc = region_admit(region, REGION_TASK);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    rc = make(region, poll_turn, state, state_size, options, &task);
+    if (rc < 0) {
+        region_leave(region, REGION_TASK);
+        return rc;
+    }
+    poll_prepare(task, step);
+    COUNT(region->host->runtime, spawned);
+    task_list(task); /* idle or not: a cancel of the region wakes it */
+    task_start(task, true);
     return 0;
 }

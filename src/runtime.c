@@ -17,7 +17,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 static void stack_describe(struct stack *stack, char *buf, size_t len)
@@ -164,7 +163,7 @@ static int run_prepare(struct runtime *runtime)
     runtime->going = false;
     int rc = make_pool(runtime);
     for (unsigned i = 0; rc == 0 && i < runtime->worker_count; i++) {
-        rc = worker_init(runtime->workers[i], runtime, i);
+        rc = worker_init(runtime->workers[i]);
         runtime->inited += rc == 0;
     }
     return rc;
@@ -225,21 +224,12 @@ struct worker *runtime_pick_worker(struct runtime *runtime)
 
 static int make_workers(struct runtime *runtime)
 {
-    for (unsigned i = 0; i < runtime->options.workers; i++) {
-        runtime->workers[i] =
-            aligned_alloc(CACHE_LINE, sizeof *runtime->workers[i]);
-        if (runtime->workers[i] == NULL) {
-            return -ENOMEM;
-        }
-        runtime->workers[i]->bell = eventfd(0, EFD_CLOEXEC);
-        if (runtime->workers[i]->bell < 0) {
-            int rc = -errno;
-            free(runtime->workers[i]);
-            return rc;
-        }
-        runtime->worker_count++;
+    int rc = 0;
+    for (unsigned i = 0; i < runtime->options.workers && rc == 0; i++) {
+        rc = worker_create(&runtime->workers[i], runtime, i);
+        runtime->worker_count += rc == 0;
     }
-    return 0;
+    return rc;
 }
 
 void ambit_runtime_destroy(ambit_runtime *public)
@@ -251,9 +241,7 @@ void ambit_runtime_destroy(ambit_runtime *public)
     REQUIRE(!runtime->running, "ambit_runtime_destroy during a run");
     RULE(RT_LEAK_1);
     while (runtime->worker_count > 0) {
-        struct worker *worker = runtime->workers[--runtime->worker_count];
-        close(worker->bell);
-        free(worker);
+        worker_destroy(runtime->workers[--runtime->worker_count]);
     }
     if (runtime->depot != NULL) {
         slab_depot_destroy(runtime->depot);

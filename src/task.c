@@ -291,6 +291,9 @@ static void task_exit(struct task *task, enum task_end end, int result)
         task_unlist(task);
     }
     task_count_end(task);
+    if (task->hooks != NULL && task->hooks->ended != NULL) {
+        task->hooks->ended(task);
+    }
     struct task_exit exit = {task->name, end, result};
     /* Told last: after that the owner may be gone, and with a joiner so may
      * the record. */
@@ -327,10 +330,11 @@ void task_refuse(struct task *task, int result)
 
 void task_run(struct task *task)
 {
-    if (UNLIKELY(!task->embedded && task_is_void(task))) {
+    if (UNLIKELY(!task->begun && !task->embedded && task_is_void(task))) {
         task_never_run(task);
         return;
     }
+    task->begun = true;
     RULE(TASK_SPAWN_3);
     int result = task->fn(&task->cx, task->arg);
     if (result == TASK_DORMANT) {

@@ -77,6 +77,8 @@ struct task_hooks {
     void (*panic_begins)(struct task *task);
     /* All scopes are closed: instead of the usual end; the stack is dropped. */
     void (*panic_ends)(struct task *task);
+    /* It has ended, in whatever way: the record is still there. */
+    void (*ended)(struct task *task);
     /* The last use of an embedded record is over; may free it. */
     void (*gone)(struct task *task);
 };
@@ -103,6 +105,7 @@ struct task {
     bool embedded; /* part of a larger record: never freed by the machine */
 
     /* worker */
+    bool begun;        /* has run at least once */
     bool parked;
     bool aborted;      /* abort_fn has been called for this park */
     bool listed;       /* in owner.tasks */

@@ -11,6 +11,9 @@
 #include "src/task.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 __thread struct worker *worker_self
     __attribute__((tls_model("initial-exec")));
@@ -193,7 +196,7 @@ static unsigned run_ready(struct worker *worker)
     return ran;
 }
 
-static bool task_is_actor(const struct task *task)
+static bool task_has_turns(const struct task *task)
 {
     return task->hooks != NULL && task->hooks->nudge != NULL;
 }
@@ -201,7 +204,7 @@ static bool task_is_actor(const struct task *task)
 /* No stack to lend: the task ends with that as its result. */
 static void refuse_stack(struct worker *worker, struct task *task)
 {
-    if (task_is_actor(task)) {
+    if (task_has_turns(task)) {
         task_start_later(task); /* memory is short: it has to wait */
         return;
     }
@@ -213,13 +216,14 @@ static void refuse_stack(struct worker *worker, struct task *task)
     task_refuse(task, -ENOMEM);
 }
 
-/* The turn of an actor cannot be refused: somebody may wait for its answer, and
- * those who wait hold the stacks.  The limit on tasks has admitted it. */
+/* A turn of a task that has many cannot be refused: somebody may wait for what
+ * it does, and those who wait hold the stacks.  The limit on tasks has admitted
+ * it. */
 static struct stack *lend_stack(struct worker *worker, struct task *task)
 {
     struct stack_arena *arena = &worker->stacks;
     size_t max = arena->lent_max;
-    if (task_is_actor(task) && arena->lent >= max) {
+    if (task_has_turns(task) && arena->lent >= max) {
         arena->lent_max = arena->lent + 1;
     }
     struct stack *stack = stack_lend(arena, stack_body);
@@ -309,14 +313,38 @@ bool worker_timer_disarm(struct timer *timer)
     return timer_disarm(&worker_self->timers, timer);
 }
 
-int worker_init(struct worker *worker, struct runtime *runtime, unsigned index)
+int worker_create(struct worker **ret_worker, struct runtime *runtime,
+                  unsigned index)
 {
-    int bell = worker->bell;
+    struct worker *worker = aligned_alloc(CACHE_LINE, sizeof *worker);
+    if (worker == NULL) {
+        return -ENOMEM;
+    }
     memset(worker, 0, sizeof *worker);
-    worker->bell = bell;
     worker->runtime = runtime;
     worker->index = index;
-    worker->random = index * 2654435769u + 1;
+    worker->bell = eventfd(0, EFD_CLOEXEC);
+    if (worker->bell < 0) {
+        int rc = -errno;
+        free(worker);
+        return rc;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+void worker_destroy(struct worker *worker)
+{
+    close(worker->bell);
+    free(worker);
+}
+
+int worker_init(struct worker *worker)
+{
+    struct runtime *runtime = worker->runtime;
+    memset(&worker->thread, 0,
+           sizeof *worker - offsetof(struct worker, thread));
+    worker->random = worker->index * 2654435769u + 1;
     note_queue_init(&worker->inject);
     timer_heap_init(&worker->timers);
     slab_cache_init(&worker->slab, runtime->depot);

@@ -54,12 +54,14 @@ struct worker_stats {
 };
 
 struct worker {
-    /* once */
+    /* once; as old as the runtime: a thread that is no worker may still be
+     * about to ring the bell when the run it meant is over */
     struct runtime *runtime;
     unsigned index;
+    int bell; /* an eventfd */
+
+    /* a run */
     pthread_t thread;
-    int bell; /* an eventfd; as old as the runtime, so that a thread that is no
-                 worker may ring it at any time */
 
     /* the worker's thread */
     struct task *current;
@@ -91,8 +93,11 @@ struct worker {
 extern __thread struct worker *worker_self
     __attribute__((tls_model("initial-exec")));
 
-int worker_init(struct worker *worker, struct runtime *runtime,
-                unsigned index);
+/* The record, and a run's use of it. */
+int worker_create(struct worker **ret_worker, struct runtime *runtime,
+                  unsigned index);
+void worker_destroy(struct worker *worker);
+int worker_init(struct worker *worker);
 void worker_fini(struct worker *worker);
 
 /* Runs until the runtime stops.  The thread's body. */

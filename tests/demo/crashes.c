@@ -98,7 +98,7 @@ void demo_crash_loop(struct demo *demo)
                "after %lld restarts, as many as it was allowed",
                (long long)kvd_field(&other.kvd, "restarts"));
     kvd_stderr(&other.kvd, said, sizeof said);
-    char *reason = strstr(said, "giving up");
+    char *reason = strstr(said, "gives up");
     demo_check(demo, reason != NULL, "and said that it was giving up");
     demo_ledger(demo, &other.kvd);
     kvd_forget(&other.kvd);

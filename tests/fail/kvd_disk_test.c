@@ -101,7 +101,7 @@ static void limit_file_size(void)
 /* Goal: a log that cannot grow refuses writes, keeps what it has, and is read
  * by the next process.  Method: a limit on the size of its files. */
 Test(kvd_disk, a_log_that_cannot_grow_refuses_writes_and_loses_none,
-     .timeout = 60)
+     .timeout = 120)
 {
     struct kvd_client client;
     cr_assert(kvd_make_folder(folder) != NULL);
@@ -123,7 +123,7 @@ Test(kvd_disk, a_log_that_cannot_grow_refuses_writes_and_loses_none,
 
 /* Goal: when the disk has room again, writes are taken again, without a
  * restart.  Method: a file system of 1 MiB, and a file that takes its room. */
-Test(kvd_disk, a_full_disk_is_survived_and_left_behind, .timeout = 60)
+Test(kvd_disk, a_full_disk_is_survived_and_left_behind, .timeout = 120)
 {
     struct kvd_client client;
     char filler[96];
@@ -208,7 +208,7 @@ Test(kvd_disk, a_torn_tail_is_cut_off_and_said, .timeout = 120)
 
 /* Goal: damage in the middle is refused, and where it is is said.  Method:
  * flip one bit of the fourth record. */
-Test(kvd_disk, damage_in_the_middle_is_refused, .timeout = 60)
+Test(kvd_disk, damage_in_the_middle_is_refused, .timeout = 120)
 {
     struct stat made;
     char path[96];

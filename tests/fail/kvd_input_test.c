@@ -10,6 +10,8 @@
 
 #include "tests/harness/kvd_process.h"
 
+#include <sys/resource.h>
+
 static struct kvd_process kvd;
 static char folder[64];
 static struct kvd_client witness; /* connected all the time */
@@ -70,7 +72,7 @@ struct case_of_input {
 
 /* Goal: bytes that are no request are answered and the connection closed.
  * Method: a table of them, with the sentence of each. */
-Test(kvd_input, a_malformed_request_is_answered_then_closed, .timeout = 60)
+Test(kvd_input, a_malformed_request_is_answered_then_closed, .timeout = 280)
 {
     static const struct case_of_input cases[] = {
         INPUT("*abc\r\n", "ERR Protocol error"),
@@ -100,7 +102,7 @@ Test(kvd_input, a_malformed_request_is_answered_then_closed, .timeout = 60)
 
 /* Goal: a reply that comes before a malformed request is not lost with it.
  * Method: both in one segment. */
-Test(kvd_input, requests_before_a_malformed_one_are_answered, .timeout = 60)
+Test(kvd_input, requests_before_a_malformed_one_are_answered, .timeout = 280)
 {
     static const char bytes[] = "PING\r\n*1\r\n$4\r\nPING\r\n*1\r\n!\r\n";
     struct kvd_client client;
@@ -121,7 +123,7 @@ Test(kvd_input, requests_before_a_malformed_one_are_answered, .timeout = 60)
 
 /* Goal: a request that never becomes whole does not hold its task for ever.
  * Method: send the beginning, wait; the time was set to 500 ms. */
-Test(kvd_input, a_truncated_request_is_cut_off_in_time, .timeout = 60)
+Test(kvd_input, a_truncated_request_is_cut_off_in_time, .timeout = 280)
 {
     static const char half[] = "*2\r\n$3\r\nGET\r\n$10\r\nabc";
     struct kvd_client client;
@@ -138,7 +140,7 @@ Test(kvd_input, a_truncated_request_is_cut_off_in_time, .timeout = 60)
 
 /* Goal: a line without an end is refused at its limit, not collected.
  * Method: send letters until kvd has had enough. */
-Test(kvd_input, an_endless_line_is_refused, .timeout = 60)
+Test(kvd_input, an_endless_line_is_refused, .timeout = 280)
 {
     static char letters[1 << 16];
     struct kvd_client client;
@@ -158,7 +160,7 @@ Test(kvd_input, an_endless_line_is_refused, .timeout = 60)
 
 /* Goal: neither a declared size nor an endless stream costs memory without
  * bound.  Method: arguments up to the limit of a request, and beyond. */
-Test(kvd_input, an_endless_request_is_refused_at_its_limit, .timeout = 120)
+Test(kvd_input, an_endless_request_is_refused_at_its_limit, .timeout = 280)
 {
     static char chunk[1 << 20];
     struct kvd_client client;
@@ -190,7 +192,7 @@ Test(kvd_input, an_endless_request_is_refused_at_its_limit, .timeout = 120)
 
 /* Goal: many arguments, many keys and long values within the limits work.
  * Method: one MSET of 20,000 keys, one value of 8 MiB. */
-Test(kvd_input, large_requests_within_the_limits_are_served, .timeout = 60)
+Test(kvd_input, large_requests_within_the_limits_are_served, .timeout = 280)
 {
     enum { KEYS = 20000, ROOM = 1 << 20 };
     struct kvd_client client;
@@ -316,7 +318,7 @@ Test(kvd_input, random_strings_disturb_nobody, .timeout = 280)
 
 /* Goal: a client over the limit is told so; the others stay, and a seat that
  * is given up is taken again.  Method: 8 seats, the witness has one. */
-Test(kvd_input, a_client_over_the_limit_is_told_so, .timeout = 60)
+Test(kvd_input, a_client_over_the_limit_is_told_so, .timeout = 280)
 {
     struct kvd_client seats[8];
     struct kvd_reply reply;
@@ -350,4 +352,49 @@ Test(kvd_input, a_client_over_the_limit_is_told_so, .timeout = 60)
     }
     stop();
     cr_assert(kvd_field(&kvd, "connections_refused") >= 20, "%s", kvd.said);
+}
+
+static void allow_few_files(void)
+{
+    struct rlimit limit = {48, 48};
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        _exit(126);
+    }
+}
+
+/* Goal: without file descriptors kvd waits instead of spinning, says so once,
+ * and takes the next client when there are some again.  Method: a limit. */
+Test(kvd_input, running_out_of_descriptors_is_survived, .timeout = 280)
+{
+    enum { CLIENTS = 100 };
+    static struct kvd_client clients[CLIENTS];
+    struct kvd_reply reply;
+    char said[4096] = "";
+    cr_assert(kvd_make_folder(folder) != NULL);
+    kvd.prepare = allow_few_files;
+    cr_assert(kvd_start(&kvd, kvd_program(), "--port", "0", "--dir", folder) ==
+              0);
+    cr_assert(kvd_connect(&witness, kvd.port) == 0);
+    ask_witness();
+    for (int i = 0; i < CLIENTS; i++) {
+        cr_assert(kvd_connect(&clients[i], kvd.port) == 0);
+    }
+    for (int i = 0; i < 100 && strlen(said) == 0; i++) {
+        kvd_pause_ms(10);
+        kvd_stderr(&kvd, said, sizeof said);
+    }
+    ask_witness();
+    for (int i = 0; i < CLIENTS; i++) {
+        kvd_disconnect(&clients[i]);
+    }
+    cr_assert(kvd_connect(&clients[0], kvd.port) == 0);
+    cr_assert(kvd_ask(&clients[0], &reply, "PING") == 0);
+    cr_assert(kvd_is(&reply, "PONG"), "%.80s", reply.text);
+    kvd_disconnect(&clients[0]);
+    kvd_stderr(&kvd, said, sizeof said);
+    const char *words = strstr(said, "cannot accept a connection");
+    cr_assert(words != NULL, "%s", said);
+    cr_assert(strstr(words + 1, "cannot accept") == NULL, "said twice: %s",
+              said);
+    stop();
 }

@@ -25,6 +25,8 @@ enum {
     LOAD_DEPTH_MAX = 64,
     LOAD_CLIENTS_MAX = 64,
     LOAD_TIMES_MAX = 100000,
+    LOAD_PADDING_MAX = 2000,
+    LOAD_REQUEST_MAX = 128 + LOAD_PADDING_MAX,
 };
 
 struct load_client {
@@ -50,7 +52,8 @@ struct load_client {
 
 struct load {
     int port;
-    int depth; /* requests in a pipeline */
+    int depth;   /* requests in a pipeline */
+    int padding; /* bytes added to each value; at most LOAD_PADDING_MAX */
     int len;
     _Atomic bool is_stopping; /* ORDER(load-stop) */
     struct load_client clients[LOAD_CLIENTS_MAX];
@@ -92,7 +95,7 @@ static inline size_t load_compose(struct load_client *c,
     size_t at = 0;
     for (int i = 0; i < c->load->depth; i++) {
         char key[32];
-        char value[48];
+        char value[48 + LOAD_PADDING_MAX];
         uint64_t dice = load_random(c);
         struct load_slot *slot = &slots[i];
         slot->key = (int)(dice >> 8) & (LOAD_KEYS - 1);
@@ -100,8 +103,9 @@ static inline size_t load_compose(struct load_client *c,
         snprintf(key, sizeof key, "load:%d:%d", c->index, slot->key);
         if (slot->kind == 'S') {
             slot->number = ++c->sent[slot->key];
-            snprintf(value, sizeof value, "%llu:%s",
-                     (unsigned long long)slot->number, key);
+            snprintf(value, sizeof value, "%llu:%s:%0*d",
+                     (unsigned long long)slot->number, key, c->load->padding,
+                     0);
             at = kvd_encode(to, at, room, 3,
                             (const char *[]){"SET", key, value});
         } else if (slot->kind == 'G') {
@@ -176,7 +180,7 @@ static inline void load_note_time(struct load_client *c, int64_t us)
 static inline int load_round(struct load_client *c, struct kvd_client *link)
 {
     struct load_slot slots[LOAD_DEPTH_MAX];
-    char request[LOAD_DEPTH_MAX * 128];
+    char request[LOAD_DEPTH_MAX * LOAD_REQUEST_MAX];
     int64_t begun = kvd_now_us();
     size_t len = load_compose(c, slots, request, sizeof request);
     int err = kvd_send(link, request, len);

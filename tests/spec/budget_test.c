@@ -177,12 +177,56 @@ static int inner_ceiling_is_higher(ambit_cx *cx, void *arg)
     return 0;
 }
 
+struct mover {
+    ambit_region *region;
+    struct count *done;
+};
+
+static int open_many_scopes(ambit_cx *cx, void *arg)
+{
+    struct mover *m = arg;
+    for (int i = 0; i < 1000 / SPEC_SLOWER; i++) {
+        int rc = 0;
+        ambit_scope (cx, own, &rc, .deadline = ambit_after(ambit_s(500))) {
+            WANT_EQ(ambit_cancel_reason(own).kind, AMBIT_CANCEL_NONE);
+            WANT_EQ(ambit_set_deadline(m->region, ambit_after(ambit_s(
+                                           100 + i % 2 * 1000))), 0);
+        }
+        WANT_EQ(rc, 0);
+        WANT_EQ(i % 8 ? 0 : ambit_yield(cx), 0);
+    }
+    count_up(m->done);
+    return 0;
+}
+
+/* The parent's deadline moves while tasks on both workers derive theirs. */
+static int move_while_others_open(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count done = {0};
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        struct mover m = {all, &done};
+        for (int i = 0; i < 4; i++) {
+            WANT_EQ(ambit_spawn(all, open_many_scopes, &m), 0);
+        }
+        for (int i = 0; count_get(&done) < 4; i++) {
+            WANT_EQ(ambit_set_deadline(all, ambit_after(ambit_s(
+                                                200 + i % 2 * 600))), 0);
+            WANT_EQ(ambit_yield(cx), 0);
+        }
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
 /* Goal: an inner scope cannot lift a limit.
  * Method: later deadlines and higher ceilings inside tight ones. */
 Spec(REG_BUDGET_1, a_childs_budget_is_never_looser)
 {
     spec_on_1_and_2_workers(inner_deadline_is_later);
     spec_on_1_and_2_workers(inner_ceiling_is_higher);
+    spec_on_1_and_2_workers(move_while_others_open);
     spec_end("REG_BUDGET_1");
 }
 

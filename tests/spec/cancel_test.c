@@ -372,6 +372,53 @@ Spec(CAN_7, a_cancel_reaches_the_subtree_and_nothing_else)
     spec_end("CAN_7");
 }
 
+struct descent {
+    struct count *reached, *cancelled;
+    int depth;
+};
+
+/* A scope in a task in a scope in a task ... */
+static int go_down(ambit_cx *cx, void *arg)
+{
+    struct descent d = *(struct descent *)arg;
+    int rc = 0;
+    ambit_scope (cx, level, &rc) {
+        count_up(d.reached);
+        if (--d.depth > 0) {
+            WANT_EQ(ambit_spawn(level, go_down, &d), 0);
+        }
+        WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
+        count_up(d.cancelled);
+    }
+    WANT_EQ(rc, -ECANCELED);
+    return rc;
+}
+
+static int cancel_a_shaft(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    enum { DEPTH = 3000 / SPEC_SLOWER };
+    struct count reached = {0}, cancelled = {0};
+    int rc = 0;
+    ambit_scope (cx, top, &rc) {
+        struct descent d = {&reached, &cancelled, DEPTH};
+        WANT_EQ(ambit_spawn(top, go_down, &d), 0);
+        WANT(until(cx, &reached, DEPTH));
+        ambit_cancel(top, "from the top");
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&cancelled), DEPTH);
+    return 0;
+}
+
+/* Goal: depth is no obstacle.
+ * Method: 3,000 regions, each in a task of the one above. */
+Spec(CAN_7, a_cancel_reaches_any_depth)
+{
+    spec_on_1_and_2_workers(cancel_a_shaft);
+    spec_end("CAN_7");
+}
+
 /* --- CAN-8 ---------------------------------------------------------------- */
 
 static struct count handled;

@@ -150,6 +150,62 @@ Spec(IO_EFFECT_1, no_byte_is_lost_between_a_read_and_its_cancel)
     spec_end("IO_EFFECT_1");
 }
 
+/* --- CAN-3 ---------------------------------------------------------------- */
+
+struct crowd {
+    ambit_tcp *socket;
+    struct count *waiting, *cancelled;
+};
+
+static int read_in_a_crowd(ambit_cx *cx, void *arg)
+{
+    struct crowd *c = arg;
+    char buffer[8];
+    count_up(c->waiting);
+    ssize_t n = ambit_tcp_read(cx, c->socket, buffer, sizeof buffer);
+    WANT_EQ(n, -ECANCELED);
+    count_up(c->cancelled);
+    return 0;
+}
+
+static int cancel_a_crowd(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    enum { CROWD = 2000 / SPEC_SLOWER };
+    struct pair pair;
+    pair_open(cx, &pair);
+    for (int round = 0; round < 10; round++) {
+        struct count waiting = {0}, cancelled = {0};
+        int rc = 0;
+        ambit_scope (cx, all, &rc) {
+            struct crowd c = {pair.here, &waiting, &cancelled};
+            for (int i = 0; i < CROWD; i++) {
+                WANT_EQ(ambit_spawn(all, read_in_a_crowd, &c), 0);
+            }
+            WANT(until(cx, &waiting, CROWD));
+            if (round % 2) {
+                WANT_EQ(ambit_sleep(cx, ambit_ms(1)), 0);
+            }
+            ambit_cancel(all, "all at once");
+        }
+        WANT_EQ(rc, 0);
+        WANT_EQ(count_get(&cancelled), CROWD);
+    }
+    pair_close(&pair);
+    return 0;
+}
+
+/* Goal: a cancel needs no room that could be missing.
+ * Method: 2,000 reads through a ring of eight places, cancelled at once. */
+Spec(CAN_3, a_mass_cancel_gets_through_a_small_ring)
+{
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        WANT_EQ(spec_run(cancel_a_crowd, NULL, .workers = workers,
+                         .ring_entries = 8), 0);
+    }
+    spec_end("CAN_3");
+}
+
 /* --- IO-EFFECT-2 ---------------------------------------------------------- */
 
 enum { CLIENTS = 1500 / SPEC_SLOWER };

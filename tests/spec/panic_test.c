@@ -188,6 +188,29 @@ static int panics_among_others(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* On a pool thread, and then the same thread works on. */
+static int panics_in_the_pool(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count finished = {0}, *pfinished = &finished;
+    int rc = 0;
+    ambit_scope (cx, all, &rc, .policy = AMBIT_ISOLATE) {
+        for (int i = 0; i < 20; i++) {
+            ambit_task task;
+            int result = 77;
+            WANT_EQ(ambit_spawn_with(all, panic_now, &i,
+                                     .tier = AMBIT_BLOCKING,
+                                     .ret_task = &task), 0);
+            WANT_EQ(ambit_join(cx, task, &result), 0);
+            WANT_EQ(result, -EOWNERDEAD);
+            WANT_EQ(ambit_spawn(all, go_on, &pfinished), 0);
+        }
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&finished), 20);
+    return 0;
+}
+
 static int panicking_root(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -200,6 +223,7 @@ static int panicking_root(ambit_cx *cx, void *arg)
 Spec(TASK_PANIC_2, a_panic_ends_one_task_only)
 {
     spec_on_1_and_2_workers(panics_among_others);
+    spec_on_1_and_2_workers(panics_in_the_pool);
     WANT_EQ(spec_run(panicking_root, NULL, .workers = 1), -EOWNERDEAD);
     spec_end("TASK_PANIC_2");
 }

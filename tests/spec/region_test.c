@@ -94,7 +94,9 @@ static int spawn_heir(ambit_cx *cx, void *arg)
     }
     struct heir next = *h;
     if (next.generations-- > 0) {
-        int rc = ambit_spawn(h->region, spawn_heir, &next);
+        enum ambit_tier tier =
+            next.generations % 7 == 1 ? AMBIT_BLOCKING : AMBIT_SEND;
+        int rc = ambit_spawn_with(h->region, spawn_heir, &next, .tier = tier);
         WANT(rc == 0 || rc == -ESHUTDOWN);
         count_add(h->refused, rc < 0);
     }

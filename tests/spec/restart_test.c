@@ -189,6 +189,67 @@ Spec(SUP_REF_1, only_the_caller_at_the_crash_notices_it)
     spec_end("SUP_REF_1");
 }
 
+struct impatient {
+    ambit_actor_ref clerk;
+    struct count *good, *timed_out, *crashed;
+    int calls;
+};
+
+static int call_in_a_hurry(ambit_cx *cx, void *arg)
+{
+    struct impatient *c = arg;
+    for (int i = 1; i <= c->calls; i++) {
+        int64_t reply = 77;
+        int rc = 0, result = 0;
+        ambit_scope (cx, hurry, &rc,
+                     .deadline = ambit_after(ambit_us(1 + i % 40))) {
+            result = clerk_call(cx, c->clerk, &reply, i % 50 ? i : -1);
+        }
+        WANT(result == 0 || result == -ECANCELED || result == -EOWNERDEAD);
+        WANT_EQ(reply, result == 0 ? 2 * i : 77);
+        WANT(rc == 0 || rc == -ETIMEDOUT);
+        count_up(result == 0             ? c->good
+                 : result == -ECANCELED ? c->timed_out
+                                        : c->crashed);
+    }
+    return 0;
+}
+
+static int reply_deadline_and_crash(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    enum { CALLERS = 8, CALLS = 2000 / SPEC_SLOWER };
+    struct archive archive = {0};
+    struct count good = {0}, timed_out = {0}, crashed = {0};
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        struct impatient c = {hire(cx, all, &archive, 1000000), &good,
+                              &timed_out, &crashed, CALLS};
+        ambit_scope (cx, callers, &rc) {
+            for (int i = 0; i < CALLERS; i++) {
+                WANT_EQ(ambit_spawn(callers, call_in_a_hurry, &c), 0);
+            }
+        }
+        int64_t reply = 0;
+        WANT_EQ(clerk_call(cx, c.clerk, &reply, 4), 0);
+        WANT_EQ(reply, 8);
+        ambit_cancel(all, "enough");
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&good) + count_get(&timed_out) + count_get(&crashed),
+            CALLERS * CALLS);
+    return 0;
+}
+
+/* Goal: of reply, deadline and crash exactly one ends a call.
+ * Method: calls with deadlines of some microseconds at a server that crashes
+ * over every fiftieth; the reply is written if and only if the result is 0. */
+Spec(SRV_CALL_2, reply_deadline_and_crash_exclude_each_other)
+{
+    spec_on_1_and_2_workers(reply_deadline_and_crash);
+    spec_end("SRV_CALL_2");
+}
+
 /* --- SUP-TREE-1 ----------------------------------------------------------- */
 
 struct family {

@@ -13,6 +13,7 @@ enum wish {
     STALL,      /* waits until it is let go, then answers */
     KEEP,       /* keeps the reply, never answers */
     KEEP_SEND,  /* keeps it and answers at once, twice */
+    DELEGATE,   /* a task of the server answers */
     CALL_SELF,
     STOP,       /* answers, then stops */
 };
@@ -98,6 +99,19 @@ static int odd_stall(ambit_cx *cx, struct record *record)
     return rc;
 }
 
+struct errand {
+    ambit_reply reply;
+    struct odd_reply value;
+};
+
+static int run_errand(ambit_cx *cx, void *arg)
+{
+    struct errand *e = arg;
+    WANT_EQ(ambit_sleep(cx, ambit_us(100)), 0);
+    WANT_EQ(odd_reply(e->reply, 0, &e->value), 0);
+    return 0;
+}
+
 static int odd_handle_call(ambit_cx *cx, struct odd *state,
                            const struct odd_call *call,
                            struct odd_reply *ret_reply)
@@ -122,6 +136,11 @@ static int odd_handle_call(ambit_cx *cx, struct odd *state,
         WANT_EQ(odd_reply(reply, 0, ret_reply), 0);
         WANT_EQ(odd_reply(reply, 0, ret_reply), -ESTALE);
         WANT_EQ(odd_reply((ambit_reply){0}, 0, ret_reply), -ESTALE);
+        return AMBIT_NO_REPLY;
+    }
+    case DELEGATE: {
+        struct errand errand = {ambit_reply_later(cx), *ret_reply};
+        WANT_EQ(ambit_spawn(ambit_cx_region(cx), run_errand, &errand), 0);
         return AMBIT_NO_REPLY;
     }
     case CALL_SELF: {
@@ -224,7 +243,7 @@ static void crash_with_queue(ambit_cx *cx, int queued)
 {
     struct record record = {0};
     struct count calling = {0}, answered = {0};
-    int rc = 0;
+    int rc = 0, later = 0;
     ambit_scope (cx, all, &rc) {
         ambit_scope (cx, fragile, &rc, .policy = AMBIT_ISOLATE) {
             ambit_actor_ref to = odd_open(cx, fragile, &record);
@@ -246,15 +265,16 @@ static void crash_with_queue(ambit_cx *cx, int queued)
             count_up(&record.let_go);
             WANT(until(cx, &answered, 2 + queued));
             struct odd_reply reply;
-            int later = odd_call(cx, to, &reply, (struct odd_call){ADD, 1});
+            later = odd_call(cx, to, &reply, (struct odd_call){ADD, 1});
             WANT(later == -EPIPE || later == -ESTALE);
         }
     }
     WANT_EQ(rc, 0);
     WANT_EQ(count_get(&record.terminated), 1);
     WANT_EQ(count_get(&record.reason), EOWNERDEAD);
-    /* the message at the crash and the queued ones, none twice */
-    WANT_EQ(count_get(&record.disposed), 1 + queued);
+    /* the message at the crash, the queued ones, and the last one when it was
+     * consumed; none twice */
+    WANT_EQ(count_get(&record.disposed), 1 + queued + (later == -EPIPE));
 }
 
 static int crash_servers(ambit_cx *cx, void *arg)
@@ -353,13 +373,16 @@ static int keep_replies(ambit_cx *cx, void *arg)
             struct odd_reply reply = {77};
             WANT_EQ(odd_call(cx, to, &reply, (struct odd_call){KEEP_SEND, 1}),
                     0);
-            WANT_EQ(reply.sum, i + 1);
+            WANT_EQ(reply.sum, 2 * i + 1);
+            WANT_EQ(odd_call(cx, to, &reply, (struct odd_call){DELEGATE, 1}),
+                    0);
+            WANT_EQ(reply.sum, 2 * i + 2);
         }
         struct one_call c = {to, KEEP, -EOWNERDEAD, &calling, &answered};
         for (int i = 0; i < 40; i++) {
             WANT_EQ(ambit_spawn(all, make_one_call, &c), 0);
         }
-        WANT(until(cx, &record.handled, 50));
+        WANT(until(cx, &record.handled, 60));
         WANT_EQ(count_get(&answered), 0);
         WANT_EQ(ambit_actor_stop(to), 0);
         WANT(until(cx, &answered, 40));
@@ -369,7 +392,8 @@ static int keep_replies(ambit_cx *cx, void *arg)
 }
 
 /* Goal: a reply is sent once, or its caller learns that it never will be.
- * Method: replies sent twice; forty replies kept until the server stops. */
+ * Method: replies sent twice, replies sent by a task of the server, forty
+ * replies kept until the server stops. */
 Spec(SRV_REPLY_1, a_kept_reply_is_sent_once_or_resolved_by_the_end)
 {
     spec_on_1_and_2_workers(keep_replies);

@@ -200,7 +200,7 @@ static int cancel_starts(ambit_cx *cx, void *arg)
                 for (int i = 0; i < 4; i++) {
                     WANT_EQ(ambit_spawn(inner, start_one, &home), 0);
                 }
-                WANT_EQ(ambit_spawn(home, cancel_after, &c), 0);
+                WANT_EQ(ambit_spawn(inner, cancel_after, &c), 0);
             }
             ambit_cancel(home, "next round");
         }

@@ -12,7 +12,8 @@
 #include "tests/harness/kvd_load.h"
 #include "tests/harness/kvd_process.h"
 
-enum { CLIENTS = 6, DEPTH = 8, SHARDS = 4, ROUNDS = 20 };
+/* Long enough values for the logs to be rewritten now and then. */
+enum { CLIENTS = 6, DEPTH = 8, SHARDS = 4, ROUNDS = 20, PADDING = 1000 };
 
 static int how_often(const char *variable, int usual)
 {
@@ -73,7 +74,7 @@ static void crash_shard(struct kvd_client *control, int shard)
 Test(kvd_crash, a_shard_killed_a_thousand_times_loses_no_acknowledged_write,
      .timeout = 280)
 {
-    static struct load load;
+    static struct load load = {.padding = PADDING};
     static struct kvd_process kvd;
     char folder[64];
     int kills = how_often("KVD_SHARD_KILLS", 1000);
@@ -107,7 +108,7 @@ Test(kvd_crash, a_shard_killed_a_thousand_times_loses_no_acknowledged_write,
 Test(kvd_crash, a_process_killed_two_hundred_times_loses_no_acknowledged_write,
      .timeout = 280)
 {
-    static struct load load;
+    static struct load load = {.padding = PADDING};
     static struct kvd_process kvd;
     char folder[64];
     char text[4096];

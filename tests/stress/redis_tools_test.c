@@ -80,7 +80,7 @@ Test(redis_tools, redis_benchmark_finishes_without_an_error, .timeout = 280)
 /* Goal: redis-cli shows what it would show of Redis.  Method: one session
  * through its standard input, compared as text; then its own program as a
  * value. */
-Test(redis_tools, redis_cli_works_unchanged, .timeout = 60)
+Test(redis_tools, redis_cli_works_unchanged, .timeout = 280)
 {
     static const char script[] = "SET greeting 'hello world'\\n"
                                  "GET greeting\\nINCR visits\\nINCR visits\\n"

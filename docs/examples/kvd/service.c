@@ -42,7 +42,7 @@ struct door {
     ambit_tcp *listener;
     ambit_region *clients;
     ambit_region *turned_away;
-    bool is_short; /* of file descriptors, said already */
+    ambit_time quiet_until; /* not to say the same thing every 100 ms */
 };
 
 static int listen_on(struct service *service, ambit_tcp **ret_listener);
@@ -186,18 +186,20 @@ static void free_crew(struct crew *crew)
 static void observe(void *user, const struct ambit_supervisor_event *event)
 {
     struct service *service = user;
-    const char *why = ambit_strerror(event->reason);
+    int period_ms = (int)service->options->period_ms;
+    const char *why = event->reason == -EOWNERDEAD
+                          ? "it crashed"
+                          : ambit_strerror(event->reason);
     if (event->gave_up) {
         service->gave_up = true;
-        say("%s ended again (%s), %u times within %d ms: giving up",
-            event->child, why, event->restarts,
-            (int)service->options->period_ms);
+        say("%s ended again: %s; after %u restarts within %d ms kvd gives up",
+            event->child, why, event->restarts, period_ms);
         return;
     }
     ledger_count(&service->ledger, LEDGER_RESTARTS, 1);
-    say("%s ended (%s) and was started again, restart %u of %d within %d ms",
+    say("%s ended: %s; started again, restart %u of %d within %d ms",
         event->child, why, event->restarts, (int)service->options->intensity,
-        (int)service->options->period_ms);
+        period_ms);
 }
 
 static int start_crew(ambit_cx *cx, ambit_region *shards,
@@ -299,7 +301,6 @@ static void accept_clients(ambit_cx *cx, struct door *door)
         ambit_tcp *socket;
         int err = ambit_tcp_accept(cx, door->listener, &socket);
         if (err == 0) {
-            door->is_short = false;
             greet(door, socket);
             continue;
         }
@@ -309,8 +310,8 @@ static void accept_clients(ambit_cx *cx, struct door *door)
         if (err == -ECONNABORTED) {
             continue;
         }
-        if (!door->is_short) {
-            door->is_short = true;
+        if (ambit_now().ns >= door->quiet_until.ns) {
+            door->quiet_until = ambit_after(ambit_s(10));
             say("cannot accept a connection: %s; waiting", ambit_strerror(err));
         }
         if (ambit_sleep(cx, ambit_ms(ACCEPT_PAUSE_MS)) < 0) {

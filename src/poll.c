@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poll.c -- the turns of a poll task, and what wakes it.
+ *
+ * The first word of the record holds its generation and where it is:
+ *
+ *   IDLE --wake--> SCHEDULED --turn--> RUNNING --step pending--> IDLE
+ *                                       |   ^
+ *                                  wake v   | steps again
+ *                                       AGAIN
+ *
+ *   POLL-WAKE-1    A wake that comes during a step leads to one more step.
+ *   POLL-WAKE-2    Two steps never run at once; steps <= wakes + 1.
+ *   POLL-WAKE-3    A waker of a task that has ended is stale.
+ *   POLL-CANCEL-1  A cancel of the region makes an idle task step.
+ *
+ * Owner: the worker of the turn; ambit_wake() any thread.
+ */
+#include "src/poll.h"
+
+#include "src/runtime.h"
+#include "src/worker.h"
+
+enum {
+    POLL_NONE,
+    POLL_IDLE,
+    POLL_SCHEDULED,
+    POLL_RUNNING,
+    POLL_AGAIN,
+    POLL_STATES = 8,
+};
+
+static uint64_t poll_load(struct task *task)
+{
+    /* ORDER(poll): acquire.  Pairs with the moves below. */
+    return atomic_load_explicit(&task->join_word, memory_order_acquire);
+}
+
+static bool poll_move(struct task *task, uint64_t *word, unsigned to)
+{
+    uint64_t next = *word / POLL_STATES * POLL_STATES + to;
+    /* ORDER(poll): acq_rel.  Pairs with itself: what was done before a wake is
+     * seen by the step it leads to. */
+    return atomic_compare_exchange_strong_explicit(
+        &task->join_word, word, next, memory_order_acq_rel,
+        memory_order_acquire);
+}
+
+static int poll_wake(struct task *task, uint64_t generation)
+{
+    uint64_t word = poll_load(task);
+    for (;;) {
+        if (word / POLL_STATES != generation) {
+            RULE(POLL_WAKE_3);
+            return -ESTALE;
+        }
+        switch (word % POLL_STATES) {
+        case POLL_IDLE:
+            if (poll_move(task, &word, POLL_SCHEDULED)) {
+                task_start(task, true);
+                return 0;
+            }
+            break;
+        case POLL_RUNNING:
+            if (poll_move(task, &word, POLL_AGAIN)) {
+                return 0;
+            }
+            break;
+        case POLL_NONE:
+            return -ESTALE;
+        default:
+            return 0; /* a step is coming */
+        }
+    }
+}
+
+/* True when the task has gone idle, and may be running elsewhere. */
+static bool poll_rest(struct task *task)
+{
+    struct worker *worker = worker_self;
+    uint64_t word = poll_load(task);
+    if (word % POLL_STATES == POLL_RUNNING) {
+        task_leave_worker(task);
+        if (poll_move(task, &word, POLL_IDLE)) {
+            return true;
+        }
+        task_enter_worker(task, worker);
+    }
+    RULE(POLL_WAKE_1);
+    bool moved = poll_move(task, &word, POLL_RUNNING);
+    ASSERT(moved);
+    return false;
+}
+
+static ambit_step_fn *poll_step(const struct task *task)
+{
+    return (ambit_step_fn *)(uintptr_t)task->object;
+}
+
+int poll_turn(ambit_cx *cx, void *state)
+{
+    struct task *task = task_of(cx);
+    uint64_t word = poll_load(task);
+    RULE(POLL_WAKE_2);
+    bool moved = poll_move(task, &word, POLL_RUNNING);
+    ASSERT(moved);
+    int result;
+    do {
+        result = poll_step(task)(cx, state);
+        if (result == AMBIT_PENDING && poll_rest(task)) {
+            return TASK_DORMANT;
+        }
+    } while (result == AMBIT_PENDING);
+    return result;
+}
+
+static void poll_nudge(struct task *task)
+{
+    RULE(POLL_CANCEL_1);
+    poll_wake(task, poll_load(task) / POLL_STATES);
+}
+
+static void poll_ended(struct task *task)
+{
+    uint64_t generation = poll_load(task) / POLL_STATES;
+    /* ORDER(poll): release.  Pairs with poll_load() of a stale waker. */
+    atomic_store_explicit(&task->join_word,
+                          (generation + 1) * POLL_STATES + POLL_NONE,
+                          memory_order_release);
+}
+
+static void poll_panicked(struct task *task)
+{
+    task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
+}
+
+static const struct task_hooks poll_hooks = {
+    .nudge = poll_nudge,
+    .panic_ends = poll_panicked,
+    .ended = poll_ended,
+};
+
+void poll_prepare(struct task *task, ambit_step_fn *step)
+{
+    uint64_t word = poll_load(task);
+    task->hooks = &poll_hooks;
+    task->object = (void *)(uintptr_t)step;
+    bool moved = poll_move(task, &word, POLL_SCHEDULED);
+    ASSERT(moved);
+}
+
+ambit_waker ambit_cx_waker(ambit_cx *cx)
+{
+    struct task *task = task_of(cx);
+    REQUIRE(task->hooks == &poll_hooks, "ambit_cx_waker is for poll tasks");
+    return (ambit_waker){task, poll_load(task) / POLL_STATES};
+}
+
+int ambit_wake(ambit_waker waker)
+{
+    return waker.slot == NULL ? -ESTALE
+                              : poll_wake(waker.slot, waker.generation);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poll_test.c -- poll tasks: steps, wakes, ends.
+ */
+#include "tests/spec/common.h"
+
+#include <pthread.h>
+
+struct storm {
+    struct count inside; /* steps running now */
+    struct count steps;
+    struct count wakes;  /* asked for so far */
+    struct count wrong;  /* two at once, or a wake refused */
+    struct count stop;
+    struct count has_waker;
+    ambit_waker waker;
+};
+
+static int storm_step(ambit_cx *cx, void *state)
+{
+    struct storm *storm = *(struct storm **)state;
+    count_add(&storm->wrong, count_up(&storm->inside) != 0);
+    if (count_get(&storm->has_waker) == 0) {
+        storm->waker = ambit_cx_waker(cx);
+        count_set(&storm->has_waker, 1);
+    }
+    count_up(&storm->steps);
+    bool stop = count_get(&storm->stop) > 0;
+    count_add(&storm->inside, -1);
+    return stop ? 0 : AMBIT_PENDING;
+}
+
+static void *wake_often(void *arg)
+{
+    struct storm *storm = arg;
+    for (long i = test_rounds(250000); i > 0; i--) {
+        count_up(&storm->wakes);
+        count_add(&storm->wrong, ambit_wake(storm->waker) != 0);
+    }
+    return NULL;
+}
+
+static int storm_blow(ambit_cx *cx, void *arg)
+{
+    struct storm *storm = arg;
+    int rc = 0;
+    ambit_scope (cx, region, &rc) {
+        WANT_EQ(ambit_spawn_poll(region, storm_step, &storm), 0);
+        while (count_get(&storm->has_waker) == 0) {
+            ambit_yield(cx);
+        }
+        pthread_t threads[4];
+        for (int i = 0; i < 4; i++) {
+            pthread_create(&threads[i], NULL, wake_often, storm);
+        }
+        for (int i = 0; i < 4; i++) {
+            pthread_join(threads[i], NULL);
+        }
+        count_set(&storm->stop, 1);
+        count_up(&storm->wakes);
+        WANT_EQ(ambit_wake(storm->waker), 0);
+    }
+    WANT_EQ(ambit_wake(storm->waker), -ESTALE);
+    return rc;
+}
+
+/* Goal: no overlap, no more steps than wakes, and the last wake is not lost.
+ * Method: 10^6 wakes from four threads while the steps run on two workers. */
+Spec(POLL_WAKE_2, steps_never_overlap_and_never_outnumber_wakes)
+{
+    struct storm storm = {0};
+    WANT_EQ(spec_run(storm_blow, &storm, .workers = 2), 0);
+    WANT_EQ(count_get(&storm.wrong), 0);
+    WANT(count_get(&storm.steps) <= count_get(&storm.wakes) + 1);
+    WANT(count_get(&storm.steps) >= 2);
+    spec_end("POLL_WAKE_2");
+}
+
+static int wake_myself_step(ambit_cx *cx, void *state)
+{
+    int *steps = *(int **)state;
+    ++*steps;
+    if (*steps < 5) {
+        WANT_EQ(ambit_wake(ambit_cx_waker(cx)), 0); /* during this step */
+        return AMBIT_PENDING;
+    }
+    return 0;
+}
+
+static int wake_myself(ambit_cx *cx, void *arg)
+{
+    int *steps = arg;
+    int rc = 0;
+    ambit_scope (cx, region, &rc) {
+        WANT_EQ(ambit_spawn_poll(region, wake_myself_step, &steps), 0);
+    }
+    return rc;
+}
+
+/* Goal: a wake during a step is not lost.  Method: each step wakes itself; a
+ * lost one would hang the close. */
+Spec(POLL_WAKE_1, a_wake_during_a_step_leads_to_one_more)
+{
+    int steps = 0;
+    WANT_EQ(spec_run(wake_myself, &steps, .workers = 1), 0);
+    WANT_EQ(steps, 5);
+    spec_end("POLL_WAKE_1");
+}
+
+static int keep_waker_step(ambit_cx *cx, void *state)
+{
+    **(ambit_waker **)state = ambit_cx_waker(cx);
+    return -EBADMSG;
+}
+
+static int stale(ambit_cx *cx, void *arg)
+{
+    ambit_waker first = {0};
+    ambit_waker *keep = &first;
+    int rc = 0;
+    (void)arg;
+    WANT_EQ(ambit_wake(first), -ESTALE);
+    ambit_scope (cx, region, &rc, .policy = AMBIT_COLLECT) {
+        WANT_EQ(ambit_spawn_poll(region, keep_waker_step, &keep), 0);
+    }
+    WANT_EQ(rc, -EBADMSG);
+    WANT_EQ(ambit_wake(first), -ESTALE);
+    rc = 0;
+    ambit_waker second = {0};
+    keep = &second;
+    ambit_scope (cx, region, &rc, .policy = AMBIT_COLLECT) {
+        WANT_EQ(ambit_spawn_poll(region, keep_waker_step, &keep), 0);
+        ambit_yield(cx);
+        WANT_EQ(ambit_wake(first), -ESTALE); /* not the second one */
+    }
+    return 0;
+}
+
+/* Goal: a waker outlives its task harmlessly.  Method: the record is reused by
+ * the next task, and the old waker still answers -ESTALE. */
+Spec(POLL_WAKE_3, a_waker_of_an_ended_task_is_stale)
+{
+    WANT_EQ(spec_run(stale, NULL, .workers = 1), 0);
+    spec_end("POLL_WAKE_3");
+}
+
+struct idle {
+    struct count begun;
+    struct count cancelled;
+};
+
+static int idle_step(ambit_cx *cx, void *state)
+{
+    struct idle *idle = *(struct idle **)state;
+    if (ambit_checkpoint(cx) < 0) {
+        count_up(&idle->cancelled);
+        return -ECANCELED;
+    }
+    count_up(&idle->begun);
+    return AMBIT_PENDING;
+}
+
+enum { IDLERS = 10000 };
+
+static int cancel_idlers(ambit_cx *cx, void *arg)
+{
+    struct idle *idle = arg;
+    int rc = 0;
+    ambit_scope (cx, region, &rc) {
+        for (int i = 0; i < IDLERS; i++) {
+            WANT_EQ(ambit_spawn_poll(region, idle_step, &idle), 0);
+        }
+        while (count_get(&idle->begun) < IDLERS) {
+            ambit_yield(cx);
+        }
+        ambit_cancel(region, "enough");
+    }
+    return rc;
+}
+
+/* Goal: a cancel reaches idle poll tasks.  Method: 10^4 of them idle on one and
+ * two workers; the region closes only when each has stepped once more. */
+Spec(POLL_CANCEL_1, a_cancel_makes_idle_poll_tasks_step)
+{
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        struct idle idle = {0};
+        WANT_EQ(spec_run(cancel_idlers, &idle, .workers = workers), 0);
+        WANT_EQ(count_get(&idle.cancelled), IDLERS);
+    }
+    spec_end("POLL_CANCEL_1");
+}
