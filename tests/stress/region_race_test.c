@@ -57,6 +57,8 @@ static int close_under_joins(ambit_cx *cx, void *arg)
             }
             WANT(until(cx, &post.joined, round));
         }
+        int result;
+        WANT_EQ(ambit_join(cx, post.handle, &result), -ESTALE);
     }
     WANT_EQ(rc, 0);
     return 0;
