@@ -168,12 +168,11 @@ struct message *actor_take(struct actor *actor)
     return message;
 }
 
-/* Credits come home in batches, but never so late that a sender waits for
- * room that is there. */
+/* Credits of a large mailbox come home in batches; those of a small one at
+ * once, so that a sender never waits for room that is there. */
 static void credit_due(struct actor *actor)
 {
-    uint32_t lot = actor->plan.mailbox_max / 4;
-    lot = lot > 16 ? 16 : lot;
+    uint32_t lot = actor->plan.mailbox_max >= 64 ? 16 : 0;
     if (++actor->credits_due > lot) {
         actor_flush_credits(actor);
     }

@@ -84,6 +84,7 @@ struct actor {
     _Atomic uint8_t stop_state;  /* ORDER(actor-stop), enum stop_state */
     _Atomic bool killed;         /* ORDER(actor-kill) */
     struct task *starter;        /* mailbox.lock: waits for init */
+    bool abandoned;              /* mailbox.lock: but was cancelled */
     bool was_started;            /* a life: init has succeeded once */
     struct message stub;
     struct message stop;

@@ -21,12 +21,24 @@ static struct task *take_starter(struct actor *actor)
 
 static void lone_started(struct keeper *keeper, struct actor *actor)
 {
-    struct task *starter = take_starter(actor);
     (void)keeper;
+    spin_lock(&actor->mailbox.lock);
+    /* One who was cancelled is told when the actor has ended again. */
+    struct task *starter = actor->abandoned ? NULL : actor->starter;
+    actor->starter = actor->abandoned ? actor->starter : NULL;
+    spin_unlock(&actor->mailbox.lock);
     actor->was_started = true;
     if (starter != NULL) {
         task_wake(starter, 0);
     }
+}
+
+static int start_result(const struct actor *actor, int reason)
+{
+    if (actor->abandoned) {
+        return -ECANCELED;
+    }
+    return reason < 0 ? reason : -ESHUTDOWN;
 }
 
 static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
@@ -34,6 +46,7 @@ static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
     struct task *starter = take_starter(actor);
     struct region *parent = actor->parent;
     bool failed_later = actor->was_started;
+    int result = start_result(actor, reason);
     struct task_exit exit = {
         .name = actor->plan.name,
         .end = reason == -EOWNERDEAD ? TASK_PANICKED : TASK_RETURNED,
@@ -43,7 +56,7 @@ static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
     actor_close(actor);
     if (starter != NULL) {
         RULE(SRV_INIT_1);
-        task_wake(starter, reason < 0 ? reason : -ESHUTDOWN);
+        task_wake(starter, result);
     } else if (failed_later) {
         outcome_child(parent, &exit);
     }
@@ -51,19 +64,23 @@ static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
 
 static struct keeper lone_keeper = {lone_started, lone_ended};
 
-/* The actor may be gone when its starter's wake is still on the way. */
+/* The actor is stopped again, and the starter waits for that.  It may be gone
+ * already when the starter's wake is still on the way. */
 static enum park_answer start_abort(struct task *task, void *arg)
 {
     const ambit_actor_ref *ref = arg;
     struct actor *actor = ref->slot;
     spin_lock(&actor->mailbox.lock);
-    bool ours = mailbox_generation(&actor->mailbox) == ref->generation &&
-                actor->starter == task;
-    if (ours) {
-        actor->starter = NULL;
+    if (mailbox_generation(&actor->mailbox) == ref->generation &&
+        actor->starter == task) {
+        actor->abandoned = true;
+        if (actor->life != NULL) {
+            region_cancel(&actor->life->region, AMBIT_CANCEL_SHUTDOWN,
+                          "its start was cancelled");
+        }
     }
     spin_unlock(&actor->mailbox.lock);
-    return ours ? PARK_ABORTED : PARK_BUSY;
+    return PARK_BUSY;
 }
 
 int actor_start(ambit_cx *cx, ambit_region *region,
@@ -86,9 +103,6 @@ int actor_start(ambit_cx *cx, ambit_region *region,
         return rc;
     }
     rc = (int)park(task, PARK_START, start_abort, &ref);
-    if (rc == -ECANCELED) {
-        ambit_actor_kill(ref, "its start was cancelled");
-    }
     if (rc < 0) {
         return rc;
     }

@@ -36,6 +36,7 @@ int ambit_yield(ambit_cx *cx)
 }
 
 struct sleep {
+    bool timed; /* false: for ever, until it is called off */
     struct timer timer;
     struct task *task;
 };
@@ -50,14 +51,17 @@ static enum park_answer sleep_abort(struct task *task, void *arg)
 {
     struct sleep *sleep = arg;
     (void)task;
-    return worker_timer_disarm(&sleep->timer) ? PARK_ABORTED : PARK_BUSY;
+    return !sleep->timed || worker_timer_disarm(&sleep->timer) ? PARK_ABORTED
+                                                               : PARK_BUSY;
 }
 
 static int sleep_ns(struct task *task, int64_t when_ns)
 {
-    struct sleep sleep = {.task = task};
-    timer_init(&sleep.timer, sleep_over);
-    worker_timer_arm(&sleep.timer, when_ns);
+    struct sleep sleep = {.task = task, .timed = when_ns != INT64_MAX};
+    if (sleep.timed) {
+        timer_init(&sleep.timer, sleep_over);
+        worker_timer_arm(&sleep.timer, when_ns);
+    }
     return (int)park(task, PARK_SLEEP, sleep_abort, &sleep);
 }
 

@@ -135,8 +135,17 @@ void task_init(struct task *task, struct runtime *runtime,
                struct task_owner *owner, ambit_task_fn *fn, void *arg)
 {
     /* The first word outlives the record: see slab.h. */
-    memset((char *)task + sizeof(uint64_t), 0,
-           offsetof(struct task, arg_room) - sizeof(uint64_t));
+    task->cx.at = NULL;
+    task->dispose = NULL;
+    /* The flags.  The rest is written before it is read: a long memset would
+     * cost more than all other stores of a spawn. */
+    memset(&task->tier, 0,
+           offsetof(struct task, scope) - offsetof(struct task, tier));
+    task->abort = NULL;
+    task->abort_arg = NULL;
+    task->hooks = NULL;
+    task->object = NULL;
+    task->joiner = NULL;
     task->fn = fn;
     task->arg = arg;
     task->name = "task";

@@ -15,6 +15,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define TICKS_APART 20000 /* 5 to 20 us */
+
 __thread struct worker *worker_self
     __attribute__((tls_model("initial-exec")));
 
@@ -94,10 +96,44 @@ void worker_post(struct worker *worker, struct note *note)
     }
 }
 
+/* A crowd that was parked for long is in no cache: what the next one is about
+ * to touch is fetched while this one runs.  A hint; it may be anything. */
+static inline void fetch_lines(const void *first, unsigned lines)
+{
+    for (unsigned i = 0; i < lines; i++) {
+        __builtin_prefetch((const char *)first + i * CACHE_LINE);
+    }
+}
+
+/* Most notes are part of a task, towards its end. */
+static inline void fetch_note(const struct note *note)
+{
+    if (note != NULL) {
+        fetch_lines((const char *)note - 2 * CACHE_LINE, 3);
+        __builtin_prefetch(note->next);
+    }
+}
+
+/* The frames of the next one, and where those of the one after are. */
+static inline void fetch_ready(const struct note *note)
+{
+    if (note != NULL) {
+        struct stack *stack =
+            CONTAINER_OF(note, struct task, wake_note)->stack;
+        fetch_lines(stack->fiber.sp, 6);
+        if (note->next != NULL) {
+            __builtin_prefetch(
+                CONTAINER_OF(note->next, struct task, wake_note)->stack);
+            __builtin_prefetch(note->next->next);
+        }
+    }
+}
+
 static void deliver_all(struct worker *worker, struct note *note)
 {
     while (note != NULL) {
         struct note *next = note->next; /* delivery may free it */
+        fetch_note(next);
         note->deliver(worker, note);
         note = next;
     }
@@ -186,6 +222,7 @@ static unsigned run_ready(struct worker *worker)
         bool was_last = worker->ready.first == last;
         struct task *task = queue_pop(&worker->ready);
         ran++;
+        fetch_ready(worker->ready.first);
         task->parked = false;
         worker->current = task;
         worker_enter(worker, task->stack);
@@ -247,9 +284,25 @@ static unsigned run_fresh(struct worker *worker)
     return WORKER_BATCH - worker->fresh_left;
 }
 
+/* The clock costs more than a switch: it is read when the cpu's own counter has
+ * moved enough for a timer to be late by some microseconds. */
+static bool time_has_passed(struct worker *worker)
+{
+#if defined(__x86_64__)
+    uint64_t ticks = __builtin_ia32_rdtsc();
+    if (ticks - worker->ticks_seen < TICKS_APART) {
+        return false;
+    }
+    worker->ticks_seen = ticks;
+#else
+    (void)worker;
+#endif
+    return true;
+}
+
 static size_t run_timers(struct worker *worker)
 {
-    return worker->timers.armed == 0
+    return worker->timers.armed == 0 || !time_has_passed(worker)
                ? 0
                : timer_fire(&worker->timers, clock_now_ns());
 }

@@ -76,6 +76,7 @@ struct worker {
     struct driver *driver;
     unsigned fresh_left;          /* of this turn's batch */
     unsigned tick;
+    uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
     uint32_t random;
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */

@@ -128,6 +128,7 @@ int bench_mpsc(void);
 int bench_threadring(void);
 int bench_call(void);
 int bench_memory_task(void); /* memory.c */
+int bench_memory_fiber(void);
 int bench_memory_actor(void);
 int bench_sleepers(void); /* timers.c */
 int bench_arm_cancel(void);

@@ -5,6 +5,7 @@
  *   W12_cancel_tree  a 10-ary tree of scopes, 111,110 tasks; each parent ends
  *                    after its children
  *   W12_cancel_flat  as many tasks in one scope
+ *   W12_cancel_flat_poll  the same with poll tasks
  */
 #include "tests/bench/bench.h"
 
@@ -57,8 +58,20 @@ static int node(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* Steps once, and once more when it is cancelled. */
+static int poll_node(ambit_cx *cx, void *state)
+{
+    const struct node *self = state;
+    if (ambit_checkpoint(cx) < 0) {
+        return 0;
+    }
+    mark_up(self->up);
+    return AMBIT_PENDING;
+}
+
 struct plan {
     const char *name;
+    bool poll;
     struct node node; /* each task that the root starts */
     uint64_t starts;
     uint64_t total;
@@ -74,7 +87,8 @@ static int cancel_once(ambit_cx *cx, const struct plan *plan,
     int rc = 0;
     ambit_scope (cx, root, &rc) {
         for (uint64_t i = 0; i < plan->starts && rc == 0; i++) {
-            rc = ambit_spawn(root, node, &first);
+            rc = plan->poll ? ambit_spawn_poll(root, poll_node, &first)
+                            : ambit_spawn(root, node, &first);
         }
         while (rc == 0 && count_up(&up) < plan->total) {
             rc = ambit_sleep(cx, ambit_ms(1));
@@ -116,13 +130,20 @@ static int cancels(ambit_cx *cx, void *arg)
 
 int bench_cancel(void)
 {
-    struct plan tree = {"W12_cancel_tree", {NULL, TREE_DEPTH}, 10, TREE_TASKS};
-    struct plan flat = {"W12_cancel_flat", {NULL, 0}, TREE_TASKS, TREE_TASKS};
+    struct plan plans[] = {
+        {"W12_cancel_tree", false, {NULL, TREE_DEPTH}, 10, TREE_TASKS},
+        {"W12_cancel_flat", false, {NULL, 0}, TREE_TASKS, TREE_TASKS},
+        {"W12_cancel_flat_poll", true, {NULL, 0}, TREE_TASKS, TREE_TASKS},
+    };
     if (bench.divisor > 1) {
-        tree.node.depth = 2;
-        tree.total = 1110;
-        flat.starts = flat.total = 1110;
+        plans[0].node.depth = 2;
+        plans[0].total = 1110;
+        plans[1].starts = plans[1].total = 1110;
+        plans[2].starts = plans[2].total = 1110;
     }
-    int rc = bench_run(cancels, &tree);
-    return rc < 0 ? rc : bench_run(cancels, &flat);
+    int rc = 0;
+    for (unsigned i = 0; i < 3 && rc == 0; i++) {
+        rc = bench_run(cancels, &plans[i]);
+    }
+    return rc;
 }

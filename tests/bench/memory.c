@@ -1,17 +1,38 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c -- what an idle task and an idle actor keep, by resident memory.
+ * memory.c -- what idle tasks and actors keep, by resident memory.
+ *
+ *   W8_mem_poll_task  poll tasks that have stepped once and wait for a wake
+ *   W8_mem_fiber      tasks that are parked, each on its stack
+ *   W8_mem_actor      actors between two messages
  *
  * A million of each; a tenth of that, and the row says so, when the machine
  * has not the room.
  */
 #include "tests/bench/bench.h"
 
+#include <stdatomic.h>
+
 enum {
-    TASK_ROOM = 12288, /* bytes that must be free for each */
+    FIBER_ROOM = 12288, /* bytes that must be free for each */
     ACTOR_ROOM = 4096,
     SETTLE_MS = 500,
 };
+
+/* How many are idle, or about to be.  ORDER(bench-idle) */
+static _Atomic uint64_t idle;
+
+static void mark_idle(void)
+{
+    /* ORDER(bench-idle): relaxed.  A count; what follows waits a while more. */
+    atomic_fetch_add_explicit(&idle, 1, memory_order_relaxed);
+}
+
+static uint64_t count_idle(void)
+{
+    /* ORDER(bench-idle): relaxed.  Pairs with mark_idle(). */
+    return atomic_load_explicit(&idle, memory_order_relaxed);
+}
 
 struct crowd {
     const char *name;
@@ -38,6 +59,9 @@ static int measure_crowd(ambit_cx *cx, void *arg)
         size_t before = bench_rss_bytes();
         double cpu = bench_cpu_s();
         rc = crowd->start(cx, all, crowd->count);
+        while (rc == 0 && count_idle() < crowd->count) {
+            rc = ambit_sleep(cx, ambit_ms(1));
+        }
         if (rc == 0) {
             rc = ambit_sleep(cx, ambit_ms(SETTLE_MS));
         }
@@ -56,11 +80,12 @@ static int measure_crowd(ambit_cx *cx, void *arg)
 static int sleeper(ambit_cx *cx, void *arg)
 {
     (void)arg;
+    mark_idle();
     (void)ambit_sleep_until(cx, ambit_never());
     return 0;
 }
 
-static int start_tasks(ambit_cx *cx, ambit_region *region, uint64_t count)
+static int start_fibers(ambit_cx *cx, ambit_region *region, uint64_t count)
 {
     int rc = 0;
     for (uint64_t i = 0; i < count && rc == 0; i++) {
@@ -72,12 +97,41 @@ static int start_tasks(ambit_cx *cx, ambit_region *region, uint64_t count)
     return rc;
 }
 
-int bench_memory_task(void)
+int bench_memory_fiber(void)
 {
-    struct crowd crowd = {"W8_mem_task", "bytes/task",
-                          count_that_fits(TASK_ROOM), start_tasks};
+    struct crowd crowd = {"W8_mem_fiber", "bytes/task",
+                          count_that_fits(FIBER_ROOM), start_fibers};
     return bench_run(measure_crowd, &crowd,
                      .stacks_max = (uint32_t)crowd.count + 64);
+}
+
+static int wait_for_wake(ambit_cx *cx, void *state)
+{
+    (void)state;
+    if (ambit_checkpoint(cx) < 0) {
+        return -ECANCELED;
+    }
+    mark_idle();
+    return AMBIT_PENDING;
+}
+
+static int start_polls(ambit_cx *cx, ambit_region *region, uint64_t count)
+{
+    int rc = 0;
+    for (uint64_t i = 0; i < count && rc == 0; i++) {
+        rc = ambit_spawn_poll(region, wait_for_wake, (char *)NULL);
+        if (rc == 0 && i % 1024 == 0) {
+            rc = ambit_yield(cx);
+        }
+    }
+    return rc;
+}
+
+int bench_memory_task(void)
+{
+    struct crowd crowd = {"W8_mem_poll_task", "bytes/task",
+                          count_that_fits(ACTOR_ROOM), start_polls};
+    return bench_run(measure_crowd, &crowd);
 }
 
 struct adder {
@@ -110,6 +164,7 @@ static int start_actors(ambit_cx *cx, ambit_region *region, uint64_t count)
     int rc = 0;
     for (uint64_t i = 0; i < count && rc == 0; i++) {
         rc = ambit_actor_start(cx, region, &adder_type, NULL, 0, &ref);
+        mark_idle();
     }
     return rc;
 }

@@ -61,12 +61,31 @@ static int spawn_join_each_round(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* Tasks without a stack, as Tokio's are. */
+static int spawn_join_poll_round(ambit_cx *cx, void *arg)
+{
+    uint64_t lots = *(uint64_t *)arg;
+    int rc = 0;
+    for (uint64_t i = 0; i < lots && rc == 0; i++) {
+        ambit_scope (cx, lot, &rc) {
+            for (unsigned k = 0; k < LOT && rc == 0; k++) {
+                rc = ambit_spawn_poll(lot, trivial, (char *)NULL);
+            }
+        }
+    }
+    return rc;
+}
+
 static int spawn_join(ambit_cx *cx, void *arg)
 {
     uint64_t lots = bench_count(1000);
     (void)arg;
     int rc = bench_ns(cx, "W1_spawn_join", "ns/task", lots * LOT,
                       spawn_join_round, &lots);
+    if (rc == 0) {
+        rc = bench_ns(cx, "W1_spawn_join_poll", "ns/task", lots * LOT,
+                      spawn_join_poll_round, &lots);
+    }
     return rc < 0 ? rc
                   : bench_ns(cx, "W1_spawn_join_each", "ns/task", lots * LOT,
                              spawn_join_each_round, &lots);

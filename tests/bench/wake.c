@@ -55,6 +55,7 @@ struct pair {
     ambit_actor_ref place;
     uint64_t rounds;
     unsigned worker[2];
+    bool pin;
     uint64_t spent_ns;
 };
 
@@ -84,6 +85,9 @@ static int half(ambit_cx *cx, void *arg)
     struct meet got;
     int rc = 0;
     come_apart(cx, self);
+    if (pair->pin) {
+        bench_pin(self->index == 0 ? 1 : 0); /* this worker's thread, for good */
+    }
     BENCH_NEED(pair->worker[0] != pair->worker[1]);
     uint64_t begin = bench_now_ns();
     for (uint64_t i = 0; i < pair->rounds && rc == 0; i++) {
@@ -115,11 +119,18 @@ static int meet_once(ambit_cx *cx, struct pair *pair)
     return rc;
 }
 
+struct plan {
+    const char *name;
+    bool pin;
+    int64_t spin_ns;
+};
+
 static int wake(ambit_cx *cx, void *arg)
 {
-    struct bench_row *row = bench_row(arg, "ns/rtt", false);
+    const struct plan *plan = arg;
+    struct bench_row *row = bench_row(plan->name, "ns/rtt", false);
     double cpu = bench_cpu_s();
-    struct pair pair;
+    struct pair pair = {.pin = plan->pin};
     for (unsigned rep = 0; rep < bench.reps; rep++) {
         uint64_t spent = 0;
         uint64_t done = 0;
@@ -140,8 +151,14 @@ static int wake(ambit_cx *cx, void *arg)
 
 int bench_wake(void)
 {
-    char asleep[] = "W15_wake_rtt";
-    char spinning[] = "W3_pingpong_forced";
-    int rc = bench_run(wake, asleep, .spin = ambit_ns(-1));
-    return rc < 0 ? rc : bench_run(wake, spinning);
+    struct plan plans[] = {
+        {"W15_wake_rtt", true, -1},
+        {"W15_wake_rtt_free", false, -1},
+        {"W3_pingpong_forced", true, 0},
+    };
+    int rc = 0;
+    for (unsigned i = 0; i < 3 && rc == 0; i++) {
+        rc = bench_run(wake, &plans[i], .spin = ambit_ns(plans[i].spin_ns));
+    }
+    return rc;
 }

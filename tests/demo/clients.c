@@ -5,7 +5,7 @@
 #include "tests/demo/demo.h"
 
 enum {
-    LOAD_MS = 6000,
+    LOAD_MS = 8000,
     VANISHING = 64,
     BIG = 1 << 20,
     UNREAD = 64, /* GETs of the big value, whose replies nobody reads */

@@ -226,6 +226,83 @@ Test(kvd_input, large_requests_within_the_limits_are_served, .timeout = 280)
     stop();
 }
 
+static void set_letters(struct kvd_client *client, const char *key, char letter,
+                        size_t len)
+{
+    struct kvd_reply reply;
+    char head[64];
+    char *value = malloc(len + 2);
+    int head_len =
+        snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%zu\r\n",
+                 strlen(key), key, len);
+    memset(value, letter, len);
+    memcpy(value + len, "\r\n", 2);
+    cr_assert(kvd_send(client, head, (size_t)head_len) == 0);
+    cr_assert(kvd_send(client, value, len + 2) == 0);
+    cr_assert(kvd_read(client, &reply) == 0);
+    cr_assert(kvd_is(&reply, "OK"), "%.80s", reply.text);
+    free(value);
+}
+
+static void must_be_letters(struct kvd_client *client, char letter, size_t len)
+{
+    struct kvd_reply reply;
+    cr_assert(kvd_read(client, &reply) == 0);
+    cr_assert(reply.kind == '$' && reply.text_len == len, "%c%.60s", reply.kind,
+              reply.text);
+    cr_assert(reply.text[0] == letter && reply.text[len - 1] == letter,
+              "got %c, not %c", reply.text[0], letter);
+}
+
+/* Goal: replies that are large together come in order and are never in memory
+ * together.  Method: one pipeline that asks for 200 MiB. */
+Test(kvd_input, large_replies_come_in_order_and_one_by_one, .timeout = 280)
+{
+    enum { REQUESTS = 200, BIG = 1 << 20, KEYS = 8 };
+    static char request[REQUESTS * 64];
+    struct kvd_client client;
+    struct kvd_reply reply;
+    char keys[KEYS][8];
+    size_t len = 0;
+    start();
+    cr_assert(kvd_connect(&client, kvd.port) == 0);
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(keys[i], sizeof keys[i], "big%d", i);
+        set_letters(&client, keys[i], (char)('a' + i), BIG);
+    }
+    set_letters(&client, "small", 's', 5);
+    long before = kvd_rss_kib(&kvd);
+    for (int i = 0; i < REQUESTS; i++) {
+        const char *one = keys[i % KEYS];
+        const char *two = keys[(i * 3 + 1) % KEYS];
+        bool is_many = i % 2 == 0;
+        len =
+            kvd_encode(request, len, sizeof request, is_many ? 4 : 2,
+                       (const char *[]){is_many ? "MGET" : "GET",
+                                        is_many ? one : "small", "small", two});
+    }
+    cr_assert(kvd_send(&client, request, len) == 0);
+    long most = 0;
+    for (int i = 0; i < REQUESTS; i++) {
+        if (i % 2 == 0) {
+            cr_assert(kvd_read(&client, &reply) == 0);
+            cr_assert(reply.kind == '*' && reply.value == 3, "%.80s",
+                      reply.text);
+            must_be_letters(&client, (char)('a' + i % KEYS), BIG);
+            must_be_letters(&client, 's', 5);
+            must_be_letters(&client, (char)('a' + (i * 3 + 1) % KEYS), BIG);
+        } else {
+            must_be_letters(&client, 's', 5);
+        }
+        long now = kvd_rss_kib(&kvd) - before;
+        most = now > most ? now : most;
+    }
+    kvd_disconnect(&client);
+    cr_assert(most < 64 * 1024 + KVD_RSS_EXTRA_KIB, "kvd grew by %ld KiB",
+              most);
+    stop();
+}
+
 /* --- random bytes ------------------------------------------------------- */
 
 static uint64_t dice;

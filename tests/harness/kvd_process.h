@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 enum { KVD_ARGS_MAX = 40, KVD_SAID_MAX = 8192 };
@@ -90,6 +91,7 @@ static inline void kvd_child(struct kvd_process *kvd, int out, char **argv)
 {
     dup2(out, STDOUT_FILENO);
     dup2(kvd->err, STDERR_FILENO);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* should the test fail */
     if (kvd->prepare != NULL) {
         kvd->prepare();
     }

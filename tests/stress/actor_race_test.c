@@ -353,3 +353,120 @@ Test(actor_race, all_that_actors_do_at_once)
     }
     spec_end("SRV_CALL_1");
 }
+
+/* --- threads that are no workers ------------------------------------------ */
+
+struct strangers {
+    struct count round, idle, sent, stop; /* round: odd when refs are good */
+    ambit_actor_ref ref;
+};
+
+/* True when a message was committed: from then on it is the actor's. */
+static bool strange_send(ambit_actor_ref ref, size_t size, bool commit)
+{
+    struct ambit_permit permit;
+    if (ambit_try_reserve(ref, size, &permit) < 0) {
+        return false;
+    }
+    memset(permit.message, 1, size);
+    sched_yield();
+    if (commit) {
+        (void)ambit_commit(&permit); /* disposed of, when it comes late */
+    } else {
+        ambit_abort(&permit);
+    }
+    return commit;
+}
+
+static bool strange_act(ambit_actor_ref ref, uint32_t what)
+{
+    uint32_t depth;
+    switch (what % 8) {
+    case 0:
+        return strange_send(ref, 100, what % 16 != 0);
+    case 1:
+        (void)ambit_actor_depth(ref, &depth);
+        return false;
+    case 2:
+        if (what % 64 == 2) {
+            (void)ambit_actor_stop(ref);
+        }
+        return false;
+    case 3:
+        if (what % 128 == 3) {
+            (void)ambit_actor_kill(ref, "by a stranger");
+        }
+        return false;
+    default:
+        return strange_send(ref, sizeof what, true);
+    }
+}
+
+static void *strange_thread(void *arg)
+{
+    struct strangers *s = arg;
+    uint32_t seed = (uint32_t)(uintptr_t)&seed;
+    int64_t seen = 0;
+    while (count_get(&s->stop) == 0) {
+        int64_t round = count_get(&s->round);
+        if (round == seen) {
+            sched_yield();
+            continue;
+        }
+        seen = round;
+        ambit_actor_ref ref = s->ref;
+        for (int i = 0; i < 100; i++) {
+            count_add(&s->sent, strange_act(ref, next_random(&seed)));
+        }
+        count_up(&s->idle);
+    }
+    return NULL;
+}
+
+static int meet_strangers(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    enum { THREADS = 3 };
+    struct strangers s = {0};
+    pthread_t threads[THREADS];
+    struct count handled = {0}, ending = {0}, go_on = {1};
+    struct slow slow = {&handled, &ending, &go_on};
+    count_set(&slow_disposed, 0);
+    for (int i = 0; i < THREADS; i++) {
+        WANT_EQ(pthread_create(&threads[i], NULL, strange_thread, &s), 0);
+    }
+    for (int round = 1; round <= ROUNDS; round++) {
+        int rc = 0;
+        ambit_scope (cx, home, &rc, .policy = AMBIT_ISOLATE) {
+            WANT_EQ(ambit_actor_start(cx, home, &slow_type, &slow, sizeof slow,
+                                      &s.ref), 0);
+            count_set(&s.round, round);
+            for (int i = round % 5; i > 0; i--) {
+                (void)ambit_yield(cx);
+            }
+            if (round % 3 == 0) {
+                ambit_cancel(home, "this round is over");
+            } else {
+                (void)ambit_actor_stop(s.ref);
+            }
+        }
+        WANT(until(cx, &s.idle, (int64_t)round * THREADS));
+    }
+    count_set(&s.stop, 1);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    WANT_EQ(count_get(&handled) + count_get(&slow_disposed),
+            count_get(&s.sent));
+    return 0;
+}
+
+/* Goal: threads that are no workers may use a ref in every moment of the
+ * actor's life and after it; each message is handled or disposed once. */
+Test(actor_race, strangers_use_a_ref_to_the_end_and_beyond)
+{
+    spec_on(1, meet_strangers);
+    spec_on(2, meet_strangers);
+    spec_on(4, meet_strangers);
+    spec_end("MBX_ONCE_1");
+}

@@ -1,48 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batch.c -- deal out, run, gather.
- *
- * Each touched shard gets one work with its share of the requests.  All but
- * one travel in child tasks of a scope; when the scope closes every share is
- * back, or known to be lost.
+ * batch.c -- dealing requests out to their shards.
  */
-#include "batch.h"
+#include "batch_parts.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-struct item {
-    const struct command *command;
-    uint32_t shard; /* of a request for one shard */
-    bool is_local;
-    struct plan plan; /* of a request for many */
-    size_t reply_at;  /* of a local one, in batch.local */
-    size_t reply_len;
-};
-
-struct leg {
-    struct work *work;    /* NULL: none, or lost */
-    struct request *next; /* the next to be gathered */
-    int error;            /* of shard_run() */
-    bool is_touched;
-};
-
-/* What a child task needs to know. */
-struct trip {
-    struct service *service;
-    struct leg *leg;
-    uint32_t shard;
-};
-
 static int run_local(struct batch *batch, struct item *item, size_t argc,
                      const struct slice *argv, struct local_session *session);
 static int deal_out(struct batch *batch, struct item *item,
                     const struct plan *plan);
-static int run_trip(ambit_cx *cx, void *arg);
-static void travel(ambit_cx *cx, struct batch *batch);
-static int gather(struct batch *batch, struct bytes *out);
-static void clear(struct batch *batch);
 
 int batch_init(struct batch *batch, struct service *service)
 {
@@ -55,12 +24,30 @@ int batch_init(struct batch *batch, struct service *service)
 void batch_fini(struct batch *batch)
 {
     if (batch->legs != NULL) {
-        clear(batch);
+        batch_clear(batch);
     }
     free(batch->items);
     free(batch->legs);
     bytes_fini(&batch->local);
     *batch = (struct batch){0};
+}
+
+void batch_clear(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->items_len; i++) {
+        plan_fini(&batch->items[i].plan);
+    }
+    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
+        if (batch->legs[i].is_touched) {
+            work_destroy(batch->legs[i].work);
+            batch->legs[i] = (struct leg){0};
+        }
+    }
+    bytes_truncate(&batch->local, 0);
+    batch->items_len = 0;
+    batch->items_done = 0;
+    batch->bytes = 0;
+    batch->is_under_way = false;
 }
 
 bool batch_is_full(const struct batch *batch)
@@ -112,23 +99,6 @@ int batch_add(struct batch *batch, size_t argc, const struct slice *argv,
     item->reply_len = batch->local.len - mark;
     batch->items_len++;
     return 0;
-}
-
-int batch_run(ambit_cx *cx, struct batch *batch, struct bytes *out)
-{
-    travel(cx, batch);
-    int err = gather(batch, out);
-    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
-        if (batch->legs[i].error == -ECANCELED) {
-            err = -ECANCELED;
-        }
-    }
-    if (err < 0) {
-        memset(batch->outcomes, 0, sizeof batch->outcomes);
-        batch->outcomes[OUTCOME_CANCELLED] = batch->items_len;
-    }
-    clear(batch);
-    return err;
 }
 
 enum outcome batch_reply_failure(struct bytes *out, uint32_t shard, int error,
@@ -249,147 +219,4 @@ static int deal_out(struct batch *batch, struct item *item,
         item->shard = plan->parts[0].shard;
     }
     return 0;
-}
-
-/* --- running ------------------------------------------------------------ */
-
-static int run_trip(ambit_cx *cx, void *arg)
-{
-    struct trip *trip = arg;
-    struct service *service = trip->service;
-    struct leg *leg = trip->leg;
-    leg->error = shard_run(cx, service->refs[trip->shard],
-                           &service->publics[trip->shard], &leg->work);
-    return 0;
-}
-
-/* How many shards are touched, and the last of them.  A share whose task
- * never runs stays cancelled. */
-static size_t prepare(struct batch *batch, uint32_t *ret_last)
-{
-    size_t touched = 0;
-    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
-        struct leg *leg = &batch->legs[i];
-        if (leg->is_touched) {
-            leg->next = leg->work->first;
-            leg->error = -ECANCELED;
-            *ret_last = i;
-            touched++;
-        }
-    }
-    return touched;
-}
-
-static void travel(ambit_cx *cx, struct batch *batch)
-{
-    struct trip trip = {.service = batch->service};
-    uint32_t last = 0;
-    int rc = 0;
-    size_t touched = prepare(batch, &last);
-    struct trip own = {batch->service, &batch->legs[last], last};
-    if (touched < 2) {
-        if (touched == 1) {
-            run_trip(cx, &own);
-        }
-        return;
-    }
-    ambit_scope (cx, side_by_side, &rc, .name = "batch") {
-        for (trip.shard = 0; trip.shard < last; trip.shard++) {
-            trip.leg = &batch->legs[trip.shard];
-            if (trip.leg->is_touched &&
-                ambit_spawn_with(side_by_side, run_trip, &trip,
-                                 .name = "share") < 0) {
-                run_trip(cx, &trip);
-            }
-        }
-        run_trip(cx, &own);
-    }
-}
-
-/* --- gathering ---------------------------------------------------------- */
-
-/* What became of one shard's part: an error, or its reply in ret_reply. */
-static int part_result(struct leg *leg, struct slice *ret_reply)
-{
-    struct request *request = leg->next;
-    if (leg->error != 0 || leg->work->error != 0) {
-        return leg->error != 0 ? leg->error : leg->work->error;
-    }
-    assert(request != NULL);
-    leg->next = request->next;
-    if (request->error != 0) {
-        return request->error;
-    }
-    *ret_reply = work_reply(leg->work, request);
-    return 0;
-}
-
-static enum outcome gather_many(struct batch *batch, struct item *item,
-                                struct bytes *out)
-{
-    struct plan *plan = &item->plan;
-    uint32_t failed = 0;
-    int error = 0;
-    for (size_t i = 0; i < plan->parts_len; i++) {
-        struct plan_part *part = &plan->parts[i];
-        int err = part_result(&batch->legs[part->shard], &part->reply);
-        if (err < 0 && error == 0) {
-            error = err;
-            failed = part->shard;
-        }
-    }
-    bool is_write = (item->command->flags & COMMAND_WRITE) != 0;
-    if (error == 0 && plan_merge(plan, out) < 0) {
-        error = -ENOMEM;
-    }
-    plan_fini(plan);
-    return error < 0 ? batch_reply_failure(out, failed, error, is_write)
-                     : OUTCOME_ANSWERED;
-}
-
-static enum outcome gather_one(struct batch *batch, struct item *item,
-                               struct bytes *out)
-{
-    struct slice reply;
-    if (item->is_local) {
-        reply =
-            (struct slice){batch->local.data + item->reply_at, item->reply_len};
-    } else {
-        bool is_write = (item->command->flags & COMMAND_WRITE) != 0;
-        int err = part_result(&batch->legs[item->shard], &reply);
-        if (err < 0) {
-            return batch_reply_failure(out, item->shard, err, is_write);
-        }
-    }
-    bytes_append(out, reply.ptr, reply.len);
-    return OUTCOME_ANSWERED;
-}
-
-static int gather(struct batch *batch, struct bytes *out)
-{
-    memset(batch->outcomes, 0, sizeof batch->outcomes);
-    for (size_t i = 0; i < batch->items_len; i++) {
-        struct item *item = &batch->items[i];
-        enum outcome outcome = item->plan.kind == PLAN_MANY
-                                   ? gather_many(batch, item, out)
-                                   : gather_one(batch, item, out);
-        batch->outcomes[outcome]++;
-    }
-    return out->error;
-}
-
-static void clear(struct batch *batch)
-{
-    for (size_t i = 0; i < batch->items_len; i++) {
-        plan_fini(&batch->items[i].plan);
-    }
-    for (uint32_t i = 0; i < batch->service->placement.shards; i++) {
-        if (batch->legs[i].is_touched) {
-            work_destroy(batch->legs[i].work);
-            batch->legs[i] = (struct leg){0};
-        }
-    }
-    bytes_truncate(&batch->local, 0);
-    batch->items_len = 0;
-    batch->bytes = 0;
 }

@@ -6,7 +6,10 @@
  *     while (...a whole request is there and the batch has room...) {
  *         err = batch_add(&batch, argc, argv, &session);
  *     }
- *     err = batch_run(cx, &batch, &out);
+ *     do {
+ *         err = batch_run(cx, &batch, &out);
+ *         ...send out...
+ *     } while (err == BATCH_MORE);
  *
  *   BATCH-1  Replies come in the order of the requests.
  *   BATCH-2  Each shard executes its requests in the order they came.  Two
@@ -25,6 +28,7 @@
 enum {
     BATCH_REQUESTS_MAX = 256,
     BATCH_BYTES_MAX = 256 * 1024, /* a larger request travels alone */
+    BATCH_MORE = 1,
 };
 
 enum outcome { OUTCOME_ANSWERED, OUTCOME_REFUSED, OUTCOME_CANCELLED, OUTCOMES };
@@ -41,6 +45,8 @@ struct batch {
     struct item *items;
     size_t items_len;
     size_t items_cap;
+    size_t items_done;  /* have their reply */
+    bool is_under_way;  /* between two calls of batch_run() */
     struct leg *legs;   /* one for each shard */
     struct bytes local; /* replies that needed no shard */
     size_t bytes;
@@ -60,8 +66,11 @@ bool batch_is_full(const struct batch *batch);
 int batch_add(struct batch *batch, size_t argc, const struct slice *argv,
               struct local_session *session);
 
-/* The batch is empty afterwards.  0: out has a reply for each request;
- * -ECANCELED or -ENOMEM: the connection cannot go on. */
+/*
+ * Appends replies to out.  0: each request has one, the batch is empty.
+ * BATCH_MORE: there were many bytes; call again when they have been sent.
+ * -ECANCELED or -ENOMEM: the connection cannot go on, the batch is empty.
+ */
 int batch_run(ambit_cx *cx, struct batch *batch, struct bytes *out);
 
 #endif

@@ -94,7 +94,8 @@ static int conn_init(struct conn *conn, const struct conn_arg *arg)
 static void conn_fini(ambit_cx *cx, struct conn *conn)
 {
     clients_leave(&conn->service->clients, &conn->client);
-    conn->unsent[OUTCOME_CANCELLED] += conn->batch.items_len;
+    conn->unsent[OUTCOME_CANCELLED] +=
+        conn->batch.items_len - conn->batch.items_done;
     settle(conn, false);
     batch_fini(&conn->batch);
     resp_fini(&conn->parser);
@@ -228,13 +229,17 @@ static int drain_input(ambit_cx *cx, struct conn *conn)
 
 static int run_batch(ambit_cx *cx, struct conn *conn)
 {
-    int err = batch_run(cx, &conn->batch, &conn->out);
-    for (int i = 0; i < OUTCOMES; i++) {
-        conn->unsent[i] += conn->batch.outcomes[i];
-    }
-    if (err == 0 && conn->out.len > KEPT_BYTES) {
-        err = send_replies(cx, conn);
-    }
+    int err;
+    do {
+        err = batch_run(cx, &conn->batch, &conn->out);
+        for (int i = 0; i < OUTCOMES; i++) {
+            conn->unsent[i] += conn->batch.outcomes[i];
+        }
+        if (err >= 0 && conn->out.len > KEPT_BYTES) {
+            int sent = send_replies(cx, conn);
+            err = sent < 0 ? sent : err;
+        }
+    } while (err == BATCH_MORE);
     return err;
 }
 

@@ -16,7 +16,9 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
+static void allow_many_files(void);
 static int run(const struct options *options, const struct folder *folder);
 static int finish(struct service *service, ambit_runtime *runtime, int rc,
                   const struct holdings *before);
@@ -39,6 +41,7 @@ int main(int argc, char **argv)
     /* Both are errors of the call that meets them, not of the process. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    allow_many_files();
     if (folder_open(&folder, options.dir, why) < 0) {
         say("%s", why);
         return 1;
@@ -46,6 +49,16 @@ int main(int argc, char **argv)
     int status = run(&options, &folder);
     folder_close(&folder);
     return status;
+}
+
+/* The soft limit is there for programs that use select(2). */
+static void allow_many_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static void log_line(void *user, enum ambit_log_level level, const char *line)

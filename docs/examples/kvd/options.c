@@ -40,7 +40,7 @@ static const struct spec specs[] = {
     OTHER("fsync", KIND_FSYNC, fsync, "always or everysec (everysec)"),
     NUMBER("max-clients", clients_max, 1, 1000000, 10000,
            "connections served at once"),
-    NUMBER("queue", queue_max, 1, 1000000, 512,
+    NUMBER("queue", queue_max, 1, 1000000, 4096,
            "calls that may wait for one shard; more get -BUSY"),
     NUMBER("max-memory-mb", memory_max_mb, 0, 1 << 20, 0,
            "memory of all keys and values; 0: no ceiling"),

@@ -27,6 +27,7 @@ enum {
     PROBE_MS = 1000,
     PROBE_BYTES = 64 * 1024,
     EXPIRE_SOME = 64,
+    REPLIES_SOME = 1024 * 1024, /* bytes, and one reply more */
 };
 
 #define QUEUED_BYTES_MAX ((uint64_t)64 << 20)
@@ -295,6 +296,7 @@ static void execute_one(struct shard *shard, struct work *work,
                         struct request *request)
 {
     struct bytes *reply = &work->reply;
+    request->is_reached = true;
     request->reply_at = reply->len;
     if (shard->disk_error != 0 &&
         (request->command->flags & COMMAND_WRITE) != 0) {
@@ -316,12 +318,13 @@ static void execute_one(struct shard *shard, struct work *work,
     request->reply_len = reply->len - request->reply_at;
 }
 
+/* The rest waits until the connection has sent what is there. */
 static void execute(struct shard *shard, struct work *work)
 {
     tell_time(shard);
-    struct request *request = work->first;
-    for (; request != NULL; request = request->next) {
-        execute_one(shard, work, request);
+    while (work->todo != NULL && work->reply.len < REPLIES_SOME) {
+        execute_one(shard, work, work->todo);
+        work->todo = work->todo->next;
     }
 }
 

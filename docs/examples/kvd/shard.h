@@ -55,9 +55,10 @@ extern const struct ambit_server_type *const shard_server;
 
 /*
  * Has the work done and waits for it.  0: *work is back with its replies, or
- * with work->error.  -EAGAIN (the shard is overloaded) and -ENOMEM: *work is as
- * it was.  -EOWNERDEAD (the shard crashed), -EPIPE and -ESTALE (it is gone) and
- * -ECANCELED: *work is NULL.
+ * with work->error; requests that were not reached, because the replies are
+ * many bytes already, need another run.  -EAGAIN (the shard is overloaded) and
+ * -ENOMEM: *work is as it was.  -EOWNERDEAD (the shard crashed), -EPIPE and
+ * -ESTALE (it is gone) and -ECANCELED: *work is NULL.
  */
 int shard_run(ambit_cx *cx, ambit_actor_ref shard, struct shard_public *public,
               struct work **work);

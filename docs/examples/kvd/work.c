@@ -61,6 +61,7 @@ int work_add(struct work *work, const struct command *command, size_t argc,
         work->first = request;
     }
     work->last = request;
+    work->todo = work->todo != NULL ? work->todo : request;
     work->bytes += size;
     return 0;
 }

@@ -15,7 +15,8 @@
 struct request {
     struct request *next; /* work.first */
     const struct command *command;
-    size_t reply_at; /* in work.reply; set by the shard */
+    bool is_reached; /* set by the shard, as what follows */
+    size_t reply_at; /* in work.reply */
     size_t reply_len;
     int error; /* 0, or why it was not carried out; then there is no reply */
     size_t argc;
@@ -25,7 +26,8 @@ struct request {
 struct work {
     struct request *first; /* in the order they came */
     struct request *last;
-    size_t bytes; /* of all requests */
+    struct request *todo; /* the first that was not reached */
+    size_t bytes;         /* of all requests */
     struct bytes reply;
     struct memory memory; /* a ceiling for the replies */
     int error;            /* 0, or why nothing of it was done */

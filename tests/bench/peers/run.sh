@@ -159,6 +159,7 @@ W8()
 {
     [ "$round" = 1 ] || return # memory does not vary
     local w
+    ambit 1 W8f
     for w in W8t W8a; do
         ambit 1 $w
         go_ $w 1

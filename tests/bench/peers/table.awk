@@ -44,7 +44,13 @@ BEGIN {
     rename["W1_spawn_join_each"] = "W1_spawn_join each by hand"
     rename["W8_mem_actor_gen_server"] = "W8_mem_actor gen_server"
     rename["W8_mem_actor_hibernated"] = "W8_mem_actor hibernated"
-    rename["W8_mem_task_100k"] = "W8_mem_task 100,000"
+    rename["W8_mem_poll_task"] = "W8_mem_task poll task"
+    rename["W8_mem_poll_task_100k"] = "W8_mem_task poll task, 100,000"
+    rename["W8_mem_fiber"] = "W8_mem_task fiber"
+    rename["W8_mem_fiber_100k"] = "W8_mem_task fiber, 100,000"
+    rename["W1_spawn_join_poll"] = "W1_spawn_join poll tasks"
+    rename["W12_cancel_flat_poll"] = "W12_cancel_flat poll tasks"
+    rename["W15_wake_rtt_free"] = "W15_wake_rtt not pinned"
     rename["W8_mem_actor_100k"] = "W8_mem_actor 100,000"
     rename["W9_arm_cancel_100k_armed"] = "W9_arm_cancel 100,000 armed"
     rename["W9_deadline_scope"] = "W9_arm_cancel whole scope"
@@ -64,7 +70,7 @@ NF >= 4 {
     }
     samples[key] = samples[key] " " $3
     if (label ~ /^ambit/ && !(workload in ours)) { ours[workload] = label }
-    if (label ~ /^ambit[^(]*( \(two actors\))?$/) { ours[workload] = label }
+    if (label ~ /^ambit[^(]*( \((two actors|poll task)\))?$/) { ours[workload] = label }
 }
 
 END {
