@@ -257,9 +257,8 @@ run-demo: $(KVD) $(DEMO)
 	  tests/demo to run yet"; exit 1)
 	$Q$B/demo-driver --kvd $B/kvd $(DEMO_ARGS)
 
-KVD_SERVE_ARGS ?= --port 0 --dir $B/serve-data
+KVD_SERVE_ARGS ?= --serve --port 0
 run-serve: $(KVD)
-	@mkdir -p $B/serve-data
 	@$(if $(KVD),,echo "serve: there is no kvd yet"; exit 1)
 	$Q$B/kvd $(KVD_SERVE_ARGS)
 

@@ -86,7 +86,8 @@ static int half(ambit_cx *cx, void *arg)
     int rc = 0;
     come_apart(cx, self);
     if (pair->pin) {
-        bench_pin(self->index == 0 ? 1 : 0); /* this worker's thread, for good */
+        bench_pin(self->index == 0 ? 1
+                                   : 0); /* this worker's thread, for good */
     }
     BENCH_NEED(pair->worker[0] != pair->worker[1]);
     uint64_t begin = bench_now_ns();
