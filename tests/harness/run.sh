@@ -18,8 +18,6 @@ rm -f "$result" "$log" "$reports".*
 export BUILD_DIR
 export ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=1:\
 strict_string_checks=1:log_path=$reports:${ASAN_OPTIONS:-}"
-export LSAN_OPTIONS="suppressions=tests/harness/lsan.supp:print_suppressions=0:\
-${LSAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports:${UBSAN_OPTIONS:-}"
 export TSAN_OPTIONS="second_deadlock_stack=1:log_path=$reports:\
 ${TSAN_OPTIONS:-}"

@@ -2,6 +2,9 @@
 /*
  * test.h -- what every test includes: a framework, and the censuses.
  *
+ * All tests of a program have the same .timeout, or none: Criterion 2.4.1 leaks
+ * in its own runner when they differ, and LeakSanitizer then fails the run.
+ *
  * The framework is Criterion; under TSan (where Criterion cannot start), or
  * with AMBIT_LITE, it is criterion_lite.h, which gives the same words the same
  * meaning.  A test that enforces a rule of spec/ is written

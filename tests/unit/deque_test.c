@@ -136,7 +136,7 @@ static void pop(struct crowd *crowd)
 /* Goal: with everybody taking at once, each item is taken once, and what was
  * written before the push is seen.  Method: the owner pushes in bursts and pops
  * part of each; three thieves never rest. */
-Test(deque, gives_each_item_once_under_theft, .timeout = 200)
+Test(deque, gives_each_item_once_under_theft)
 {
     struct crowd crowd;
     size_t items = (size_t)test_rounds(5000000);
@@ -162,7 +162,7 @@ Test(deque, gives_each_item_once_under_theft, .timeout = 200)
 
 /* Goal: the last item goes to the owner or to one thief.  Method: push one, pop
  * one, with three thieves after it, a million times. */
-Test(deque, gives_the_last_item_once, .timeout = 200)
+Test(deque, gives_the_last_item_once)
 {
     struct crowd crowd;
     size_t items = (size_t)test_rounds(1000000);

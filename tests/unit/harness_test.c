@@ -39,7 +39,7 @@ Test(harness, assertions_hold_with_and_without_a_message)
     cr_log_info("seen only when asked for");
 }
 
-Test(harness, init_runs_before_the_body, .init = prepare, .timeout = 5)
+Test(harness, init_runs_before_the_body, .init = prepare)
 {
     cr_assert_eq(prepared, 1);
 }

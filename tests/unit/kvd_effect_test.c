@@ -70,7 +70,7 @@ static void random_line(struct dice *dice, char line[128])
 
 /* Goal: CMD-3.  Method: random commands while time passes; every now and then
  * the log makes the store again. */
-Test(kvd_command, a_log_makes_the_store_again, .timeout = 120)
+Test(kvd_command, a_log_makes_the_store_again)
 {
     struct dice dice = {41};
     long rounds = test_rounds(60);
@@ -147,7 +147,7 @@ static bool fails_cleanly(const char *request, long n)
 
 /* Goal: CMD-1.  Method: each command, its n-th allocation failing, until none
  * fails; arguments are long, so that every buffer has to grow. */
-Test(kvd_command, lack_of_memory_changes_nothing, .timeout = 60)
+Test(kvd_command, lack_of_memory_changes_nothing)
 {
     static const char *const requests[] = {
         "SET a " LONGER "\n",

@@ -208,7 +208,7 @@ Test(kvd_plan, lack_of_memory_is_reported)
 
 /* Goal: eight shards answer as one does.  Method: the same random requests to
  * both, replies compared. */
-Test(kvd_plan, many_shards_answer_as_one, .timeout = 60)
+Test(kvd_plan, many_shards_answer_as_one)
 {
     static const char *const forms[] = {
         "MSET k%zu a k%zu b k%zu c", "MGET k%zu k%zu k%zu",

@@ -160,7 +160,7 @@ Test(kvd_record, a_torn_record_says_how_much_is_wanted)
     bytes_fini(&log);
 }
 
-Test(kvd_record, random_records_survive, .timeout = 60)
+Test(kvd_record, random_records_survive)
 {
     struct dice dice = {31};
     long rounds = test_rounds(20000);

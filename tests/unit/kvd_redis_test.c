@@ -242,7 +242,7 @@ static void flush_both(struct kit *kit, struct rival *rival)
 /* Goal: a client cannot tell us from Redis.  Method: 200,000 random requests
  * over few keys, right and wrong ones, on one shard and on four.  What expires
  * soon is flushed: at the very moment two clocks need not agree. */
-Test(kvd_redis, random_requests_get_the_same_replies, .timeout = 120)
+Test(kvd_redis, random_requests_get_the_same_replies)
 {
     struct rival rival;
     rival_start(&rival);
@@ -302,7 +302,7 @@ Test(kvd_redis, expired_keys_are_gone_alike)
 
 /* Goal: inline requests are taken apart alike.  Method: lines of quotes and
  * escapes, echoed; for broken ones the error. */
-Test(kvd_redis, inline_requests_are_read_alike, .timeout = 60)
+Test(kvd_redis, inline_requests_are_read_alike)
 {
     static const char *const pieces[] = {"\"", "'",  "\\",  "a",    "x41", "n",
                                          " ",  "\t", "b c", "\\x4", "\\r", "é"};

@@ -259,7 +259,7 @@ Test(kvd_resp, lack_of_memory_is_an_error)
 
 /* Goal: no bytes harm.  Method: a million strings, half of them from an
  * alphabet that gets far; all at once and in pieces give the same. */
-Test(kvd_resp, random_bytes_do_no_harm, .timeout = 120)
+Test(kvd_resp, random_bytes_do_no_harm)
 {
     static const char alphabet[] = "**$$0123459-\r\n\r\n\r\n\"' abx\\";
     struct dice dice = {20};
@@ -304,7 +304,7 @@ static void append_random_request(struct bytes *text, struct dice *dice)
 }
 
 /* Goal: damage in valid requests is found the same in all cuts. */
-Test(kvd_resp, mutated_requests_do_no_harm, .timeout = 120)
+Test(kvd_resp, mutated_requests_do_no_harm)
 {
     struct dice dice = {21};
     struct bytes text;

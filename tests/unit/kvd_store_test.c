@@ -174,7 +174,7 @@ static void check_whole(struct world *world)
 /* Goal: each operation does what it says.  Method: a million random ones,
  * beside an array; the number of keys in use swings, so the table is resized
  * to and fro. */
-Test(kvd_store, is_like_a_naive_model, .timeout = 120)
+Test(kvd_store, is_like_a_naive_model)
 {
     struct world *world = calloc(1, sizeof *world);
     world->dice.state = 5;
@@ -271,7 +271,7 @@ static void scan_once(uint64_t seed, size_t before)
 
 /* Goal: STORE-2.  Method: some keys stay while others make the table grow and
  * shrink between the calls. */
-Test(kvd_store, a_scan_sees_all_that_stay, .timeout = 120)
+Test(kvd_store, a_scan_sees_all_that_stay)
 {
     long rounds = test_rounds(30);
     for (long seed = 0; seed < rounds; seed++) {
