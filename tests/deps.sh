@@ -56,6 +56,7 @@ test | ci)
         have_header criterion/criterion.h ||
             need "Criterion 2.4, with headers" libcriterion-dev
     fi
+    have_command redis-benchmark || need "redis-cli, redis-benchmark" redis-tools
     ;;
 esac
 case $what in
@@ -72,7 +73,6 @@ if [ "$what" = ci ]; then
         need "a cross compiler for aarch64" gcc-aarch64-linux-gnu \
             libc6-dev-arm64-cross
     have_command qemu-aarch64 || need "qemu for user programs" qemu-user
-    have_command redis-benchmark || need "redis-cli, redis-benchmark" redis-tools
 fi
 
 for header in /usr/local/include/liburing.h /usr/include/liburing.h; do

@@ -34,7 +34,7 @@ if [ -n "${VALGRIND:-}" ]; then
 fi
 
 started=$(date +%s)
-timeout -k 10 $limit $wrap "$program" "$@" >"$log" 2>&1 </dev/null
+timeout -k 10 $limit $wrap "$program" --verbose "$@" >"$log" 2>&1 </dev/null
 status=$?
 took=$(($(date +%s) - started))
 
