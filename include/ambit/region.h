@@ -61,7 +61,9 @@ struct ambit_scope_options {
     ambit_time deadline;       /* 0: the parent's; never later than that */
     uint32_t tasks_max;        /* live tasks; 0: the parent's; never above */
     enum ambit_policy policy;
-    int until_signal;          /* cancel the region when it arrives; 0: none */
+    /* Cancels the region when it arrives; 0: none.  A signal to the process,
+     * as of kill(1): workers block signals, so raise() in a task stays pending. */
+    int until_signal;
     ambit_duration cleanup;    /* time set aside for finalizers; 0: 5 s */
     ambit_duration close_warn; /* a close this long reports; 0: 5 s */
 };
