@@ -267,8 +267,7 @@ static enum batch run_idle(struct actor *actor, ambit_cx *cx, enum batch batch,
 static bool go_idle(struct actor *actor)
 {
     struct worker *worker = worker_self;
-    if (actor->mailbox.head != &actor->stub &&
-        mailbox_is_empty(&actor->mailbox)) {
+    if (actor->mailbox.head != &actor->stub) {
         mailbox_push_own(&actor->mailbox, &actor->stub);
         return false; /* take it, and whatever came in between */
     }
@@ -312,6 +311,11 @@ int actor_turn(ambit_cx *cx, void *arg)
             batch = run_idle(actor, cx, batch, &reason);
         }
         actor_flush_credits(actor);
+        if (batch == BATCH_EMPTY && !mailbox_is_empty(&actor->mailbox)) {
+            /* A sender has its place, but its message is not linked yet, and
+             * it may have seen that we look again: so we must, until it is. */
+            batch = BATCH_FULL;
+        }
         if (batch == BATCH_EMPTY && go_idle(actor)) {
             return TASK_DORMANT;
         }

@@ -69,7 +69,13 @@ static int poll_wake(struct task *task, uint64_t generation)
         case POLL_NONE:
             return -ESTALE;
         default:
-            return 0; /* a step is coming */
+            /* A step is coming.  Moved all the same, from itself to itself: a
+             * mere look could be done before the caller's own writes are
+             * seen, and the step would miss them. */
+            if (poll_move(task, &word, word % POLL_STATES)) {
+                return 0;
+            }
+            break;
         }
     }
 }
