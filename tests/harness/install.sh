@@ -22,7 +22,7 @@ libs="-luring -lxxhash -pthread"
 if command -v pkg-config >/dev/null; then
     export PKG_CONFIG_PATH=$root/dest/usr/lib/pkgconfig
     [ "$(pkg-config --variable=includedir ambit)" = /usr/include ]
-    libs=$(pkg-config --static --libs ambit | sed 's/-L[^ ]*//; s/-lambit//')
+    libs=$(pkg-config --static --libs ambit | sed 's/-L[^ ]*//; s/-lambit_main//; s/-lambit//')
 fi
 ${CC:-cc} -std=gnu11 $flags "$root/hello.c" -o "$root/hello-a" \
     "$root/dest/usr/lib/libambit.a" $libs
