@@ -84,15 +84,16 @@ AMBIT_API int ambit_try_reserve(ambit_actor_ref actor, size_t size,
 AMBIT_API int ambit_commit(struct ambit_permit *permit);
 AMBIT_API void ambit_abort(struct ambit_permit *permit);
 
-/* reserve, copy, commit. */
+/* reserve, copy, commit.  After -EPIPE the message may or may not have been
+ * given to dispose: what owns something is better reserved and committed. */
 AMBIT_API int ambit_send(ambit_cx *cx, ambit_actor_ref actor,
                          const void *message, size_t size);
 AMBIT_API int ambit_try_send(ambit_actor_ref actor, const void *message,
                              size_t size);
 
-/* Asks the actor to stop after what is queued now has been handled (`orderly`)
- * or before the next message; never lost, never waits.  Under a supervisor an
- * orderly stop counts as a normal exit.  0 or -ESTALE, -EPIPE.  Any thread. */
+/* Asks the actor to stop once what is queued now has been handled; needs no
+ * room, is never lost, never waits.  Under a supervisor that is a normal exit.
+ * 0 or -ESTALE, -EPIPE.  Any thread. */
 AMBIT_API int ambit_actor_stop(ambit_actor_ref actor);
 
 /* Ends the incarnation as if it had panicked: at once when it is between
