@@ -168,11 +168,13 @@ struct message *actor_take(struct actor *actor)
     return message;
 }
 
-/* Credits of a large mailbox come home in batches; those of a small one at
- * once, so that a sender never waits for room that is there. */
+/* Credits of a large mailbox come home in lots, of at most a batch: senders that
+ * wait for room then get a run of it, instead of being woken for each place.
+ * Those of a small one come home at once. */
 static void credit_due(struct actor *actor)
 {
-    uint32_t lot = actor->plan.mailbox_max >= 64 ? 16 : 0;
+    uint32_t max = actor->plan.mailbox_max;
+    uint32_t lot = max >= 64 ? max / 4 : 0;
     if (++actor->credits_due > lot) {
         actor_flush_credits(actor);
     }
