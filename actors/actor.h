@@ -144,6 +144,14 @@ int life_keep_reply(struct life *life, ambit_reply reply);
 void life_drop_replies(struct life *life);
 extern const struct task_hooks life_hooks;
 
+/* A refusal of a region that is ours and was cancelled meanwhile is that
+ * cancel: the caller hears of it as from every other suspending call. */
+static inline int refusal_or_cancel(struct task *task, int rc)
+{
+    int cancelled = rc == -ESHUTDOWN ? park_check(task) : 0;
+    return cancelled < 0 ? cancelled : rc;
+}
+
 /* start.c -- unsupervised: a failure is the region's. */
 int actor_start(ambit_cx *cx, ambit_region *region,
                 const struct actor_plan *plan, ambit_actor_ref *ret_actor);

@@ -100,7 +100,7 @@ int actor_start(ambit_cx *cx, ambit_region *region,
     rc = actor_begin_life(actor, region_of(region));
     if (rc < 0) {
         actor_close(actor);
-        return rc;
+        return refusal_or_cancel(task, rc);
     }
     rc = (int)park(task, PARK_START, start_abort, &ref);
     if (rc < 0) {

@@ -121,6 +121,7 @@ int ambit_supervise_(ambit_cx *cx, ambit_region *region,
                           .dispose = disposed);
     if (rc < 0) {
         supervisor_unref(supervisor); /* the task's, which there is not */
+        rc = refusal_or_cancel(task, rc);
     } else {
         rc = (int)park(task, PARK_START, start_abort, supervisor);
     }
