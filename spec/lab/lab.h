@@ -63,6 +63,9 @@ struct lab_options {
     uint32_t fault_every;        /* of so many operations one fails; 0: none */
     bool plain_kernel;           /* operations complete at once and in full */
     bool coarse;                 /* points only where a thread may wait */
+    /* Asked after each switch; says what is wrong, or NULL. */
+    const char *(*invariant)(void *user);
+    void *invariant_user;
     /* Told about a failure; does not return.  NULL: abort(). */
     void (*failed)(void *user, const char *text);
     void *failed_user;
@@ -116,7 +119,6 @@ struct lab {
     uint64_t choices;
     uint32_t relaxed;        /* in a row, with nobody else to run */
     bool quiet;              /* the lab's own code runs */
-    bool idle_forever_ok;
     struct list_node events;
     struct lab_memory memory;
     struct lab_fds *fds;

@@ -55,6 +55,17 @@ void lab_describe(struct lab *lab, char *ret_text, size_t room)
 
 /* --- switching ------------------------------------------------------------- */
 
+static void check_invariant(struct lab *lab)
+{
+    if (lab->options.invariant != NULL) {
+        const char *wrong =
+            lab->options.invariant(lab->options.invariant_user);
+        if (wrong != NULL) {
+            lab_fail("invariant: %s", wrong);
+        }
+    }
+}
+
 static void switch_to(struct lab *lab, struct lab_thread *next)
 {
     struct lab_thread *from = lab->current;
@@ -70,6 +81,7 @@ static void switch_to(struct lab *lab, struct lab_thread *next)
     struct fiber *to = next->begun ? &next->here : &next->first;
     next->begun = true;
     fiber_switch(&from->here, to);
+    check_invariant(lab);
 }
 
 static void expire(struct lab *lab)
