@@ -173,9 +173,11 @@ static bool win_top(struct deque *deque, int64_t top)
 
 static void set_bottom(struct deque *deque, int64_t bottom)
 {
-    /* ORDER(deque-bottom): release.  Pairs with the load in deque_steal(): a
-     * thief that reads this value must see the pushes before it. */
-    atomic_store_explicit(&deque->bottom, bottom, memory_order_release);
+    /* ORDER(deque-bottom): relaxed.  Pairs with the load in deque_steal().  Top
+     * is not below this value any more, so a thief that reads it takes nothing
+     * because of it: its exchange of top fails.  What is pushed next is
+     * published by that push. */
+    atomic_store_explicit(&deque->bottom, bottom, memory_order_relaxed);
 }
 
 void *deque_pop(struct deque *deque)
