@@ -11,6 +11,7 @@
 #   make check        the tidy scripts and the tests, warnings are errors
 #   make tidy         the scripts of tests/tidy: style, layers, names, ...
 #   make rules        each numbered rule, the code behind it, its tests
+#   make models       the protocols under spin, the orders under a checker
 #   make valgrind     the unit and spec tests under Valgrind
 #   make aarch64      the fiber switch for aarch64, under qemu where present
 #   make install      below $(DESTDIR)$(PREFIX); `make uninstall` undoes it
@@ -125,8 +126,8 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all test demo serve bench peers rules check tidy valgrind aarch64 \
-  install uninstall clean help lib run-tests run-demo run-serve run-bench \
+.PHONY: all test demo serve bench peers rules check tidy models valgrind \
+  aarch64 install uninstall clean help lib run-tests run-demo run-serve run-bench \
   run-peers FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -302,6 +303,10 @@ tidy:
 
 rules:
 	@tests/tidy/rules.sh --table
+
+models:
+	@$(DEPS) models
+	@CC='$(CC)' tests/models/run.sh $(BUILD)/models
 
 # --- aarch64 ----------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 #
 # deps.sh -- what must be on this machine before make can do its work.
 #
-#   deps.sh build|demo|test|valgrind|ci [MODE]
+#   deps.sh build|demo|test|valgrind|models|ci [MODE]
 #
 # Looks first, by testing for files: when nothing is missing it says nothing,
 # starts no other program and touches no network.  What is missing it installs
@@ -62,6 +62,11 @@ esac
 case $what in
 valgrind | ci)
     have_command valgrind || need "Valgrind" valgrind
+    ;;
+esac
+case $what in
+models | ci)
+    have_command spin || need "spin" spin
     ;;
 esac
 if [ "$what" = ci ]; then

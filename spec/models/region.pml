@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * region.pml -- admission, leaving and cancelling against close.
+ *
+ * Of: regions/region.c  region_admit region_leave link_to_parent
+ *       close_if_empty ask_for_wake region_join region_detach
+ *     regions/cancel.c  region_cancel enter_child
+ *
+ * A host opens a region, spawns a task, and closes.  The task may spawn one
+ * more.  Another task opens a child region below it, a third cancels.  One who
+ * is not in it spawns into it as well, by a handle, any time that the record is
+ * there.  Loads of the word are guesses; each move is
+ * an exchange that fails when the word has changed.
+ *
+ * Holds: close returns, once, with nobody inside; nobody is let in after it
+ * and nobody touches the record; each park of the host is woken exactly once;
+ * a child region that was let in under a cancelled parent is cancelled too.
+ */
+typedef word_t {
+    byte tasks;
+    byte children;
+    bool waited;
+    bool closed;
+};
+
+word_t word;
+bool cancelled, locked, gone;
+byte wakes;         /* of the host, on their way */
+bool linked, child_cancelled, child_seen;
+byte inside;       /* who really is in the region */
+bool outside_done; /* the one with a handle */
+
+#define counts (word.tasks + word.children)
+
+inline touch() { assert(!gone) }
+inline lock() { atomic { !locked -> touch(); locked = true } }
+inline unlock() { touch(); locked = false }
+
+/* ok: one more task, or child, is in. */
+inline admit(count, ok)
+{
+    ok = false;
+    do
+    :: atomic { touch(); sawt = word.tasks; sawc = word.children; sawx = word.closed }
+        if
+#ifndef BUG_ADMIT_BLIND
+        :: sawx || cancelled -> break
+#endif
+        :: else ->
+            atomic {
+                touch();
+                if
+#ifdef BUG_ADMIT_BLIND
+                :: true -> count++; inside++; ok = true; break
+#endif
+                :: sawt == word.tasks && sawc == word.children &&
+                   sawx == word.closed ->
+                    assert(!word.closed);
+                    count++;
+                    inside++;
+                    ok = true;
+                    break
+                :: else
+                fi
+            }
+        fi
+    od
+}
+
+/* A move that the code repeats until it succeeds: one step. */
+inline leave(count)
+{
+    atomic {
+        touch();
+        count--;
+        inside--;
+        last = counts == 0 && word.waited;
+        if
+        :: last -> word.waited = false
+        :: else
+        fi
+    }
+    if
+    :: last -> atomic { wakes++; assert(wakes == 1) }
+    :: else
+    fi
+}
+
+proctype task(bool spawns)
+{
+    byte sawt, sawc;
+    bool sawx, ok, last;
+    if
+    :: spawns ->
+        admit(word.tasks, ok);
+        if
+        :: ok -> run task(false)
+        :: else
+        fi
+    :: else
+    fi;
+    leave(word.tasks)
+}
+
+/* A task whose own scope hangs below the region. */
+proctype opener()
+{
+    byte sawt, sawc;
+    bool sawx, ok, last, refused;
+    admit(word.children, ok);
+    if
+    :: ok ->
+#ifdef BUG_LINK_UNLOCKED
+        refused = cancelled;
+        lock();
+#else
+        lock();
+        refused = cancelled;
+#endif
+        if
+        :: !refused -> linked = true
+        :: else
+        fi;
+        unlock();
+        if
+        :: refused -> leave(word.children)
+        :: else ->
+            /* its body; then region_detach() */
+            lock();
+            child_seen = cancelled;
+            linked = false;
+            assert(child_cancelled == child_seen);
+            unlock();
+            leave(word.children)
+        fi
+    :: else
+    fi;
+    leave(word.tasks)
+}
+
+/* Not a task of the region; the host's frame stays until it is done. */
+proctype outsider()
+{
+    byte sawt, sawc;
+    bool sawx, ok;
+    admit(word.tasks, ok);
+    if
+    :: ok -> run task(false)
+    :: else
+    fi;
+    outside_done = true
+}
+
+/* Or not: a task of the region, so that it may touch it. */
+proctype canceller()
+{
+    bool last;
+    if
+    :: true
+    :: true ->
+        lock();
+        cancelled = true;
+        if
+        :: linked -> child_cancelled = true
+        :: else
+        fi;
+        unlock()
+    fi;
+    leave(word.tasks)
+}
+
+init
+{
+    bool sawx, waits;
+    atomic {
+        word.tasks = 3;
+        inside = 3;
+        run task(true);
+        run opener();
+        run canceller();
+        run outsider()
+    }
+    do
+    :: atomic {
+#ifdef BUG_CLOSE_BLIND
+            sawx = counts == 0;
+        }
+        atomic {
+            if
+            :: sawx -> word.closed = true; break
+            :: else
+            fi
+#else
+            if
+            :: counts == 0 -> word.closed = true; break
+            :: else
+            fi
+#endif
+        }
+        atomic {
+#ifdef BUG_WAIT_BLIND
+            waits = true;
+#else
+            waits = counts != 0;
+#endif
+            if
+            :: waits -> word.waited = true
+            :: else
+            fi
+        }
+        if
+        :: waits -> atomic { wakes == 1 -> wakes = 0 } /* park */
+        :: else
+        fi
+    od;
+    assert(inside == 0);
+    assert(!linked);
+    outside_done;
+    assert(inside == 0);
+    /* The last one to leave may still be between its move and the wake: it
+     * holds no more than the host's task.  The record goes now. */
+    gone = true;
+    timeout;
+    assert(inside == 0 && wakes == 0)
+}
