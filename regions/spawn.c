@@ -67,13 +67,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
         RULE(TASK_SPAWN_4);
         return -EPERM;
     }
-    int rc = 0;
-    if (options != NULL && options->tier == AMBIT_BLOCKING) {
-        rc = capability_needs(&region->owner, AMBIT_CAP_BLOCKING);
-    }
-    if (rc == 0) {
-        rc = region_admit(region, REGION_TASK);
-    }
+    int rc = region_admit(region, REGION_TASK);
     if (rc < 0) {
         RULE(TASK_SPAWN_2);
         return rc;
@@ -99,6 +93,28 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
     if (joinable) {
         *options->ret_task = handle;
     }
+    return 0;
+}
+
+int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
+                        const char *name, const struct task_hooks *hooks,
+                        void *object)
+{
+    struct task *task;
+    int rc = region_admit(region, REGION_TASK);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = make(region, fn, NULL, 0, NULL, &task);
+    if (rc < 0) {
+        region_leave(region, REGION_TASK);
+        return rc;
+    }
+    task->name = name != NULL ? name : task->name;
+    task->hooks = hooks;
+    task->object = object;
+    COUNT(region->host->runtime, spawned);
+    task_start(task, true);
     return 0;
 }
 

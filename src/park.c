@@ -10,39 +10,28 @@
 #include "src/worker.h"
 
 /* What a suspending call has to answer instead of waiting; 0: nothing. */
-static int park_refusal(struct task *task, uint32_t without)
+static int park_refusal(struct task *task)
 {
-    /* ORDER(cancel): seq_cst.  Pairs with the change in mark(): who sees the
-     * flag also sees the reason.  After task_enter_worker(), see there. */
-    uint32_t flags =
-        atomic_load_explicit(&task->scope->flags, memory_order_seq_cst);
-    if (UNLIKELY((flags & without) != 0)) {
-        RULE(CAP_1);
-        return -EPERM;
-    }
     if (task->masked > 0) {
         RULE(REG_FIN_4);
         return task->mask_spent > 0 ? -ETIMEDOUT : 0;
     }
-    if ((flags & OWNER_CANCELLED) != 0) {
+    /* ORDER(cancel): seq_cst.  Pairs with the store in mark(): who sees the
+     * flag also sees the reason.  After task_enter_worker(), see there. */
+    if (atomic_load_explicit(&task->scope->cancelled, memory_order_seq_cst)) {
         RULE(CAN_2);
         return -ECANCELED;
     }
     return 0;
 }
 
-int park_check_with(struct task *task, uint32_t needs)
+int park_check(struct task *task)
 {
     if (UNLIKELY(task_worker(task) == NULL)) {
         return -EPERM;
     }
     CHECK(task_worker(task) == worker_self);
-    return park_refusal(task, needs);
-}
-
-int park_check(struct task *task)
-{
-    return park_check_with(task, 0);
+    return park_refusal(task);
 }
 
 void park_abort(struct task *task)
@@ -50,7 +39,7 @@ void park_abort(struct task *task)
     if (!task->parked || task->abort == NULL || task->aborted) {
         return;
     }
-    int refusal = park_refusal(task, 0);
+    int refusal = park_refusal(task);
     if (refusal == 0) {
         return;
     }
@@ -75,7 +64,7 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     task->aborted = false;
     /* Registered, listed, and only now looked at: a cancel between the check
      * of the primitive and here is not missed. */
-    int refusal = abort != NULL ? park_refusal(task, 0) : 0;
+    int refusal = abort != NULL ? park_refusal(task) : 0;
     if (refusal != 0) {
         task->aborted = true;
         if (abort(task, arg) == PARK_ABORTED) {
@@ -105,6 +94,7 @@ const char *park_kind_name(enum park_kind kind)
         [PARK_REPLY] = "a reply",
         [PARK_START] = "the init of an actor",
         [PARK_CHILD] = "a child to end",
+        [PARK_BRANCH] = "a branch",
         [PARK_SHUT] = "the last use of a file",
     };
     ASSERT((unsigned)kind < PARK_KINDS);

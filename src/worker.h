@@ -77,8 +77,7 @@ struct worker {
     unsigned fresh_left;          /* of this turn's batch */
     unsigned tick;
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
-    uint32_t random;              /* for the choice of a victim */
-    uint64_t numbers;             /* for users: random.c */
+    uint32_t random;
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
@@ -120,6 +119,17 @@ struct task *worker_next_fresh(struct worker *worker);
 void worker_switch_out(struct worker *worker, struct task *task);
 /* The same, for a stack whose frames will never be continued. */
 _Noreturn void worker_drop_stack(struct worker *worker);
+
+/* The next number of its own generator (xorshift); never 0. */
+static inline uint32_t worker_random(struct worker *worker)
+{
+    uint32_t x = worker->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    worker->random = x;
+    return x;
+}
 
 void worker_timer_arm(struct timer *timer, int64_t when_ns);
 bool worker_timer_disarm(struct timer *timer);

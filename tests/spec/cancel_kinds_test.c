@@ -249,6 +249,20 @@ static int by_supervise(ambit_cx *cx, struct world *w)
     return ambit_supervise(cx, w->region, children, ARRAY_LEN(children));
 }
 
+static int sleep_branch(ambit_cx *cx, void *arg, void *ret)
+{
+    (void)arg;
+    (void)ret;
+    return ambit_sleep_until(cx, ambit_never());
+}
+
+static int by_race(ambit_cx *cx, struct world *w)
+{
+    struct ambit_branch branch = {.fn = sleep_branch};
+    (void)w;
+    return ambit_race2(cx, branch, branch, NULL);
+}
+
 static int idle_child(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -313,6 +327,7 @@ static const struct {
     {"start", by_start, KIND(PARK_START)},
     {"supervise", by_supervise, KIND(PARK_START)},
     {"child", by_child, KIND(PARK_CHILD)},
+    {"branch", by_race, KIND(PARK_BRANCH)},
     {"child that ended", by_child_told, KIND(PARK_CHILD)},
 };
 
