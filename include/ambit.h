@@ -8,6 +8,7 @@
 #include <ambit/combine.h>
 #include <ambit/file.h>
 #include <ambit/net.h>
+#include <ambit/obligation.h>
 #include <ambit/poll.h>
 #include <ambit/region.h>
 #include <ambit/runtime.h>

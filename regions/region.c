@@ -116,6 +116,7 @@ static void region_init(struct region *region, struct region *parent,
         options->close_warn.ns ? options->close_warn.ns : 5000000000;
     list_init(&region->sibling);
     list_init(&region->children);
+    list_init(&region->obligations);
     timer_init(&region->close_timer, report_fired);
 }
 
@@ -273,7 +274,9 @@ int region_close(struct region *region, bool early)
     deadline_close(region);
     signal_watch_end(region->host, region->signal);
     region->signal = NULL;
+    ledger_settle(region);
     finalizers_run(region);
+    ledger_settle(region); /* of the finalizers */
     reap_ended(region);
     int result = outcome_result(region);
     region_detach(region);

@@ -46,6 +46,7 @@ struct region_cause {
 struct region {
     struct task_owner owner;    /* its lock guards the fields marked lock */
     _Atomic uint64_t word;      /* any thread: ORDER(region-word) */
+    _Atomic uint32_t owed;      /* open obligations; any thread: ORDER(owed) */
 
     /* once */
     struct region *parent;      /* NULL: the root */
@@ -64,6 +65,7 @@ struct region {
     struct region_cause own;    /* it started here */
     struct region_cause outer_cause;
     struct finalizer *finalizers; /* newest first */
+    struct list_node obligations; /* newest last */
     int failure;                /* the first one of a child; 0: none */
     bool panicked;
 
@@ -122,6 +124,9 @@ int outcome_result(struct region *region);
 
 /* finalizer.c */
 void finalizers_run(struct region *region);
+
+/* obligation.c -- the host: aborts what is left. */
+void ledger_settle(struct region *region);
 
 /* deadline.c */
 void deadline_open(struct region *region, int64_t deadline_ns);

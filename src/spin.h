@@ -22,16 +22,22 @@ static inline void spin_init(struct spin *spin)
     atomic_init(&spin->held, 0);
 }
 
+/* One turn of a wait for another thread that is about to do a few steps. */
+static inline void spin_pause(unsigned *tries)
+{
+    if (++*tries < 100) {
+        cpu_relax();
+    } else {
+        sched_yield();
+    }
+}
+
 static inline void spin_lock(struct spin *spin)
 {
     unsigned tries = 0;
     /* ORDER(spin): acquire.  Pairs with the release in spin_unlock(). */
     while (atomic_exchange_explicit(&spin->held, 1, memory_order_acquire)) {
-        if (++tries < 100) {
-            cpu_relax();
-        } else {
-            sched_yield();
-        }
+        spin_pause(&tries);
     }
 }
 
