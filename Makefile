@@ -60,7 +60,8 @@ Q := $(if $(V),,@)
 # Assembly is chosen by its name: src/fiber_x86_64.S on x86_64.
 LIB_SRC := $(filter-out src/cmd/% src/main.c,$(wildcard src/*.c src/*/*.c regions/*.c \
              actors/*.c)) $(wildcard src/*_$(ARCH).S)
-TEST_SRC := $(foreach d,unit spec lab stress fail,$(wildcard tests/$d/*.c))
+TEST_SRC := $(foreach d,unit spec stress fail,$(wildcard tests/$d/*.c))
+LAB_TEST_SRC := $(wildcard tests/lab/*.c)
 KVD_SRC := $(filter-out docs/examples/kvd/test_%,\
              $(wildcard docs/examples/kvd/*.c))
 KVD_TEST_SRC := $(wildcard docs/examples/kvd/test_*.c)
@@ -75,7 +76,8 @@ KVD_PARTS := $(filter-out $(KVD_MAIN),$(KVD_SRC))
 
 obj = $(patsubst %,$B/%.o,$(basename $1))
 LIB_OBJ := $(call obj,$(LIB_SRC))
-TESTS := $(TEST_SRC:%.c=$B/%) $(KVD_TEST_SRC:%.c=$B/%)
+TESTS := $(TEST_SRC:%.c=$B/%) $(KVD_TEST_SRC:%.c=$B/%) \
+  $(if $(filter tsan,$(MODE)),,$(LAB_TEST_SRC:%.c=$B/%))
 ifneq ($(T),)
 TESTS := $(foreach t,$(TESTS),$(if $(strip $(foreach w,$(T),$(findstring $w,$t))),$t))
 endif
@@ -83,7 +85,7 @@ EXAMPLES := $(EXAMPLE_SRC:%.c=$B/%)
 BENCH := $(if $(BENCH_SRC),$B/ambit-bench)
 KVD := $(if $(KVD_MAIN),$B/kvd)
 DEMO := $(if $(call has-main,$(DEMO_SRC)),$B/demo-driver)
-ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
+ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(LAB_TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
              $(DEMO_SRC) $(EXAMPLE_SRC) $(BENCH_SRC))
 
 # --- flags ------------------------------------------------------------------
@@ -206,6 +208,28 @@ $B/libambit.so: $(LIB_OBJ) ambit.map
 	  -Wl,--version-script=ambit.map $(if $(SAN),,-Wl,-z,defs) -o $@ $(LIB_OBJ) $(LIBS)
 	@ln -sf libambit.so $B/libambit.so.$(SOVERSION)
 
+# --- the lab ----------------------------------------------------------------
+
+# The library as it runs in the lab: its own sources, with spec/lab/os.h for the
+# system.  The signal handler for overflows has no thread of its own there.
+LAB_SRC := $(filter-out src/overflow.c,$(LIB_SRC))
+SPEC_SRC := $(wildcard spec/*/*.c)
+LAB_OBJ := $(patsubst %,$B/lab/%.o,$(basename $(LAB_SRC))) \
+  $(call obj,$(SPEC_SRC))
+
+$B/lab/%.o: %.c spec/lab/os.h $B/flags
+	@mkdir -p $(@D); $(if $V,,echo "  LAB  $<")
+	$Q$(CC) $(CFLAGS) $(COMPILE) -UAMBIT_CHECKED -DAMBIT_CHECKED $(INCLUDES) \
+	  -DAMBIT_NO_SITES -include spec/lab/os.h -MMD -MP -c -o $@ $<
+
+$B/lab/%.o: %.S $B/flags
+	@mkdir -p $(@D)
+	$Q$(CC) $(CFLAGS) $(COMPILE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$B/internal-lab.a: $(LAB_OBJ)
+	@rm -f $@
+	$Q$(AR) rcs $@ $^
+
 # --- programs ---------------------------------------------------------------
 
 # Examples and kvd are users: they get the public headers and nothing else.
@@ -217,6 +241,9 @@ $(KVD_UNIT:%.c=$B/%): $(call obj,$(KVD_PARTS))
 $(call obj,$(KVD_UNIT)): INCLUDES += -Idocs/examples/kvd
 $(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
 	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal.a $(CRITERION) $(LIBS)
+
+$(LAB_TEST_SRC:%.c=$B/%): %: %.o $B/internal-lab.a
+	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal-lab.a $(CRITERION) $(LIBS)
 
 $(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
 	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
@@ -329,4 +356,4 @@ clean:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
--include $(ALL_OBJ:.o=.d)
+-include $(ALL_OBJ:.o=.d) $(LAB_OBJ:.o=.d)

@@ -88,7 +88,7 @@ int actor_start(ambit_cx *cx, ambit_region *region,
 {
     struct task *task = task_of(cx);
     struct actor *actor;
-    int rc = park_check(task);
+    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_SPAWN));
     if (rc == 0) {
         rc = actor_make(task->runtime, plan, &lone_keeper, &actor);
     }

@@ -108,7 +108,7 @@ int ambit_supervise_(ambit_cx *cx, ambit_region *region,
 {
     struct task *task = task_of(cx);
     struct supervisor *supervisor;
-    int rc = park_check(task);
+    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_SPAWN));
     if (rc == 0) {
         rc = make(task, children, count, options, &supervisor);
     }

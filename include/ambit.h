@@ -5,6 +5,7 @@
 
 #include <ambit/actor.h>
 #include <ambit/base.h>
+#include <ambit/capability.h>
 #include <ambit/combine.h>
 #include <ambit/file.h>
 #include <ambit/net.h>

@@ -12,16 +12,20 @@
  *   CAN-7  A cancel reaches all regions below, whatever the depth.
  *   CAN-9  A reason names the region it started at.
  *
- * The walk is iterative and holds the locks of the path from the region it
- * started at down to where it is.  Any thread.
+ * The walk is iterative and holds one lock at a time, at any depth.  What keeps
+ * the path back up in place is a count of visitors in each region on it, which
+ * lies under the parent's lock and which a region waits out before it leaves
+ * its parent's list.  That wait is short: a region that leaves has no children,
+ * so its visitors are not below it.  Any thread that knows the region it starts
+ * at to be open.
  */
 #include "regions/region.h"
 
 bool region_is_cancelled(struct region *region)
 {
     /* ORDER(cancel): acquire.  Pairs with the release in mark(). */
-    return atomic_load_explicit(&region->owner.cancelled,
-                                memory_order_acquire) != 0;
+    return (atomic_load_explicit(&region->owner.flags, memory_order_acquire) &
+            OWNER_CANCELLED) != 0;
 }
 
 /* Lock held. */
@@ -30,7 +34,8 @@ static void mark(struct region *region)
     /* ORDER(cancel): seq_cst.  Pairs with the loads in park_refusal() and
      * task_is_void(), and comes before the look at where a dormant task is:
      * either that sees its worker, or the task, entering one, sees the mark. */
-    atomic_store_explicit(&region->owner.cancelled, 1, memory_order_seq_cst);
+    atomic_fetch_or_explicit(&region->owner.flags, OWNER_CANCELLED,
+                             memory_order_seq_cst);
 }
 
 /* Lock held: everyone who may be waiting in this region. */
@@ -44,66 +49,75 @@ static void call_off(struct region *region)
 }
 
 static void cause_strengthen(struct region_cause *cause,
-                             enum ambit_cancel_kind kind, const char *text,
-                             const char *region)
+                             const struct region_cause *new)
 {
-    if (kind > cause->kind) {
+    if (new->kind > cause->kind) {
         RULE(CAN_5);
-        *cause = (struct region_cause){kind, text, region};
+        *cause = *new;
     }
 }
 
-static struct region *first_child(struct region *region)
+/* The parent's lock held.  NULL: the end of the list. */
+static struct region *visit(struct region *parent, struct list_node *node)
 {
-    return list_is_empty(&region->children)
-               ? NULL
-               : CONTAINER_OF(region->children.next, struct region, sibling);
+    if (node == &parent->children) {
+        return NULL;
+    }
+    struct region *region = CONTAINER_OF(node, struct region, sibling);
+    region->visitors++;
+    return region;
 }
 
-static struct region *next_sibling(struct region *region)
+static struct region *visit_first_child(struct region *parent)
 {
-    struct list_node *next = region->sibling.next;
-    return next == &region->parent->children
-               ? NULL
-               : CONTAINER_OF(next, struct region, sibling);
+    spin_lock(&parent->owner.lock);
+    struct region *child = visit(parent, parent->children.next);
+    spin_unlock(&parent->owner.lock);
+    return child;
 }
 
-/* Locks and marks one region on the way down. */
-static void enter_child(struct region *region, enum ambit_cancel_kind kind,
-                        const char *text, const char *origin)
+/* Leaves the region, which may be gone afterwards. */
+static struct region *visit_next_sibling(struct region *region)
 {
-    spin_lock(&region->owner.lock);
-    cause_strengthen(&region->outer_cause, kind, text, origin);
-    mark(region);
-    call_off(region);
+    struct region *parent = region->parent;
+    spin_lock(&parent->owner.lock);
+    struct region *next = visit(parent, region->sibling.next);
+    region->visitors--;
+    spin_unlock(&parent->owner.lock);
+    return next;
 }
 
-/* The next region in the walk below top, or NULL; unlocks what it leaves. */
+/* The next region of the walk below top, or NULL. */
 static struct region *walk_on(struct region *top, struct region *at)
 {
-    struct region *next = first_child(at);
+    struct region *next = visit_first_child(at);
     while (next == NULL && at != top) {
         struct region *parent = at->parent;
-        next = next_sibling(at);
-        spin_unlock(&at->owner.lock);
+        next = visit_next_sibling(at);
         at = parent;
     }
     return next;
 }
 
+static void cancel_one(struct region *region, struct region_cause *cause,
+                       const struct region_cause *new)
+{
+    spin_lock(&region->owner.lock);
+    cause_strengthen(cause, new);
+    mark(region);
+    call_off(region);
+    spin_unlock(&region->owner.lock);
+}
+
 void region_cancel(struct region *region, enum ambit_cancel_kind kind,
                    const char *text)
 {
-    spin_lock(&region->owner.lock);
-    cause_strengthen(&region->own, kind, text, region->name);
-    mark(region);
-    call_off(region);
-    struct region *at = region;
+    const struct region_cause cause = {kind, text, region->name};
+    cancel_one(region, &region->own, &cause);
     RULE(CAN_7);
-    while ((at = walk_on(region, at)) != NULL) {
-        enter_child(at, kind, text, region->name);
+    for (struct region *at = region; (at = walk_on(region, at)) != NULL;) {
+        cancel_one(at, &at->outer_cause, &cause);
     }
-    spin_unlock(&region->owner.lock);
 }
 
 void ambit_cancel(ambit_region *region, const char *text)

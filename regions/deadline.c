@@ -95,6 +95,10 @@ int ambit_set_deadline(ambit_region *public, ambit_time deadline)
     if (host_may_move(region)) {
         return -EOPNOTSUPP;
     }
+    int rc = capability_needs(&region->owner, AMBIT_CAP_TIME);
+    if (rc < 0) {
+        return rc;
+    }
     if (region_is_cancelled(region)) {
         return -ESHUTDOWN;
     }

@@ -24,50 +24,52 @@ static void region_exited(struct task_owner *owner,
     region_leave(region, REGION_TASK);
 }
 
-static uint64_t word_load(struct region *region)
+/* The flags ask for a second look. */
+static int refuse(uint32_t flags)
 {
-    /* ORDER(region-word): relaxed.  A guess for the CAS that follows. */
-    return atomic_load_explicit(&region->word, memory_order_relaxed);
-}
-
-static bool word_move(struct region *region, uint64_t *from, uint64_t to)
-{
-    /* ORDER(region-word): acq_rel.  Pairs with itself: what a child did before
-     * it left is seen by the host that finds the region empty. */
-    return atomic_compare_exchange_weak_explicit(
-        &region->word, from, to, memory_order_acq_rel, memory_order_relaxed);
+    if ((flags & OWNER_CANCELLED) != 0) {
+        RULE(REG_ADMIT_1);
+        return -ESHUTDOWN;
+    }
+    RULE(CAP_1);
+    return -EPERM;
 }
 
 int region_admit(struct region *region, uint64_t unit)
 {
-    uint64_t word = word_load(region);
-    do {
-        if ((word & REGION_CLOSED) != 0 || region_is_cancelled(region)) {
-            RULE(REG_ADMIT_1);
-            return -ESHUTDOWN;
-        }
-        if (unit == REGION_TASK && REGION_TASKS(word) >= region->tasks_max) {
-            RULE(REG_ADMIT_2);
-            return -EDQUOT;
-        }
-    } while (!word_move(region, &word, word + unit));
+    uint32_t bars = OWNER_CANCELLED;
+    if (unit == REGION_TASK) {
+        bars |= OWNER_WITHOUT(AMBIT_CAP_SPAWN);
+    }
+    /* ORDER(cancel): acquire.  Pairs with the change in mark(). */
+    uint32_t flags =
+        atomic_load_explicit(&region->owner.flags, memory_order_acquire);
+    if (UNLIKELY((flags & bars) != 0)) {
+        return refuse(flags & bars);
+    }
+    switch (word_enter(&region->word, unit, region->tasks_max)) {
+    case WORD_ENTERED:
+        break;
+    case WORD_FULL:
+        RULE(REG_ADMIT_2);
+        return -EDQUOT;
+    case WORD_SHUT:
+        RULE(REG_ADMIT_1);
+        return -ESHUTDOWN;
+    }
     return 0;
 }
 
 void region_leave(struct region *region, uint64_t unit)
 {
-    /* Read first: after the last step the record may be gone. */
+    /* Read first: after the step the record may be gone. */
     struct task *host = region->host;
-    uint64_t word = word_load(region);
-    uint64_t next;
-    bool last;
-    do {
-        next = word - unit;
-        last = (next & REGION_COUNTS) == 0 && (next & REGION_WAITED) != 0;
-        next &= last ? ~REGION_WAITED : ~UINT64_C(0);
-    } while (!word_move(region, &word, next));
-    if (last) {
+    switch (word_leave(&region->word, unit)) {
+    case WORD_LEFT:
+        break;
+    case WORD_LEFT_LAST:
         task_wake(host, 0);
+        break;
     }
 }
 
@@ -100,6 +102,7 @@ static void region_init(struct region *region, struct region *parent,
     task_owner_init(&region->owner, region_exited);
     atomic_init(&region->word, 0);
     region->parent = parent;
+    capability_open(region, options->without);
     region->host = host;
     region->name = options->name;
     region->policy = (uint8_t)options->policy;
@@ -123,7 +126,8 @@ static void region_init(struct region *region, struct region *parent,
 static bool options_are_sane(const struct ambit_scope_options *o)
 {
     return o->cleanup.ns >= 0 && o->close_warn.ns >= 0 && o->deadline.ns >= 0 &&
-           (unsigned)o->policy <= AMBIT_ISOLATE && o->until_signal >= 0;
+           (unsigned)o->policy <= AMBIT_ISOLATE && o->until_signal >= 0 &&
+           (o->without & ~(unsigned)AMBIT_CAP_ALL) == 0;
 }
 
 static void signal_arrived(void *arg)
@@ -135,7 +139,7 @@ static void signal_arrived(void *arg)
  * its host will not go on before this scope has been closed. */
 static bool is_finalizing(struct region *region)
 {
-    return (word_load(region) & REGION_CLOSED) != 0;
+    return (word_load(&region->word) & REGION_CLOSED) != 0;
 }
 
 int region_open_apart(struct region *region, struct region *parent,
@@ -151,11 +155,21 @@ int region_open_apart(struct region *region, struct region *parent,
     return 0;
 }
 
+static unsigned options_need(const struct ambit_scope_options *o)
+{
+    return (o->deadline.ns != 0 ? AMBIT_CAP_TIME : 0u) |
+           (o->until_signal != 0 ? AMBIT_CAP_SIGNALS : 0u);
+}
+
 int region_open(struct region *region, struct region *parent,
                 struct task *host, const struct ambit_scope_options *options)
 {
     if (!options_are_sane(options)) {
         return -EINVAL;
+    }
+    if (parent != NULL &&
+        capability_needs(&parent->owner, options_need(options)) < 0) {
+        return -EPERM;
     }
     if (host->masked > 0 && host->mask_spent > 0) {
         RULE(REG_FIN_5);
@@ -183,43 +197,38 @@ int region_open(struct region *region, struct region *parent,
     return 0;
 }
 
-/* True when the region is empty and closed to all. */
-static bool close_if_empty(struct region *region)
+/* So that one who hangs is named: see report.c. */
+static void watch_the_wait(struct region *region)
 {
-    uint64_t word = word_load(region);
-    do {
-        if ((word & REGION_COUNTS) != 0) {
-            return false;
-        }
-    } while (!word_move(region, &word, word | REGION_CLOSED));
-    /* ORDER(region-word): acquire.  Pairs with the children's last moves. */
-    (void)atomic_load_explicit(&region->word, memory_order_acquire);
-    return true;
+    if (!region->close_timer.armed) {
+        worker_timer_arm(&region->close_timer,
+                         ambit_after(ambit_ns(region->close_warn_ns)).ns);
+    }
 }
 
-/* True when there is something to wait for, and its end will wake the host. */
-static bool ask_for_wake(struct region *region)
+static void wait_for_children(struct region *region)
 {
-    uint64_t word = word_load(region);
-    do {
-        if ((word & REGION_COUNTS) == 0) {
-            return false;
-        }
-    } while (!word_move(region, &word, word | REGION_WAITED));
-    return true;
+    switch (word_wait(&region->word)) {
+    case WORD_EMPTY:
+        break;
+    case WORD_WAITS:
+        watch_the_wait(region);
+        RULE(REG_CLOSE_4);
+        park(region->host, PARK_CLOSE, NULL, NULL);
+        break;
+    }
 }
 
 static void region_join(struct region *region)
 {
-    while (!close_if_empty(region)) {
-        if (!region->close_timer.armed) {
-            worker_timer_arm(
-                &region->close_timer,
-                ambit_after(ambit_ns(region->close_warn_ns)).ns);
-        }
-        if (ask_for_wake(region)) {
-            RULE(REG_CLOSE_4);
-            park(region->host, PARK_CLOSE, NULL, NULL);
+    for (bool closed = false; !closed;) {
+        switch (word_close(&region->word)) {
+        case WORD_CLOSED:
+            closed = true;
+            break;
+        case WORD_BUSY:
+            wait_for_children(region);
+            break;
         }
     }
     RULE(REG_CLOSE_1);
@@ -260,6 +269,12 @@ static void region_detach(struct region *region)
         return;
     }
     spin_lock(&parent->owner.lock);
+    while (region->visitors > 0) {
+        /* It has no children any more, so they are about to leave. */
+        spin_unlock(&parent->owner.lock);
+        sched_yield();
+        spin_lock(&parent->owner.lock);
+    }
     list_remove(&region->sibling);
     spin_unlock(&parent->owner.lock);
     region_leave(parent, REGION_CHILD);

@@ -3,7 +3,7 @@
  * region.h -- the record of a region.
  *
  *   Open --region_join(): the last child left--> Closed to all
- *        --finalizers_run()--> --region_detach()--> gone
+ *        --finalizers_run()--> --region_detach()--> gone        (see word.h)
  *
  * A region stays open to its own tasks while its opener waits for them: they
  * may still spawn.  It closes in the same atomic step in which its last child
@@ -18,20 +18,14 @@
 #ifndef AMBIT_REGIONS_REGION_H
 #define AMBIT_REGIONS_REGION_H
 
+#include "regions/word.h"
+
 #include "src/list.h"
 #include "src/runtime.h"
 #include "src/task.h"
 #include "src/timer.h"
 
 #include <ambit/region.h>
-
-/* The word: how many children of each kind, and whether one may enter. */
-#define REGION_TASK UINT64_C(1)
-#define REGION_CHILD (UINT64_C(1) << 28)
-#define REGION_COUNTS ((UINT64_C(1) << 56) - 1)
-#define REGION_TASKS(word) ((word) & (REGION_CHILD - 1))
-#define REGION_WAITED (UINT64_C(1) << 62) /* the host is parked in join */
-#define REGION_CLOSED (UINT64_C(1) << 63)
 
 struct finalizer;
 struct signal_watch;
@@ -45,7 +39,7 @@ struct region_cause {
 
 struct region {
     struct task_owner owner;    /* its lock guards the fields marked lock */
-    _Atomic uint64_t word;      /* any thread: ORDER(region-word) */
+    _Atomic uint64_t word;      /* any thread: ORDER(region-word), word.h */
     _Atomic uint32_t owed;      /* open obligations; any thread: ORDER(owed) */
 
     /* once */
@@ -61,6 +55,7 @@ struct region {
 
     /* lock */
     struct list_node sibling;   /* parent.children; the parent's lock */
+    uint32_t visitors;          /* cancels that are below; the parent's lock */
     struct list_node children;
     struct region_cause own;    /* it started here */
     struct region_cause outer_cause;
@@ -103,7 +98,8 @@ int region_open_apart(struct region *region, struct region *parent,
                       const struct ambit_scope_options *options);
 /* The host: cancels when `early`, joins, finalizes, detaches.  The result. */
 int region_close(struct region *region, bool early);
-/* Room for one more child of that unit.  0, -ESHUTDOWN or -EDQUOT. */
+/* Room for one more child of that unit.  0, -ESHUTDOWN, -EDQUOT, or -EPERM for
+ * a task where the region is without AMBIT_CAP_SPAWN. */
 int region_admit(struct region *region, uint64_t unit);
 void region_leave(struct region *region, uint64_t unit);
 
@@ -117,6 +113,11 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
 void region_cancel(struct region *region, enum ambit_cancel_kind kind,
                    const char *text);
 bool region_is_cancelled(struct region *region);
+
+/* capability.c */
+void capability_open(struct region *region, unsigned without);
+/* 0, or -EPERM where the owner's tasks are without one of these. */
+int capability_needs(struct task_owner *owner, unsigned needs);
 
 /* outcome.c */
 void outcome_child(struct region *region, const struct task_exit *exit);

@@ -67,15 +67,6 @@ static void report_deliver(struct worker *worker, struct note *note)
     region_leave(region, REGION_CHILD);
 }
 
-/* A child of the region for as long as the note is on its way. */
-static void region_hold(struct region *region)
-{
-    /* ORDER(region-word): relaxed.  The host holds the region open itself;
-     * pairs with the release in region_leave(). */
-    atomic_fetch_add_explicit(&region->word, REGION_CHILD,
-                              memory_order_relaxed);
-}
-
 static void ask_worker(struct region *region, struct worker *worker)
 {
     struct report_note *ask = malloc(sizeof *ask);
@@ -83,7 +74,7 @@ static void ask_worker(struct region *region, struct worker *worker)
         return; /* a report less */
     }
     *ask = (struct report_note){{NULL, report_deliver}, region};
-    region_hold(region);
+    word_hold(&region->word); /* for as long as the note is on its way */
     worker_post(worker, &ask->note);
 }
 
@@ -91,9 +82,7 @@ void report_fired(struct timer *timer)
 {
     struct region *region = CONTAINER_OF(timer, struct region, close_timer);
     struct runtime *runtime = region->host->runtime;
-    /* ORDER(region-word): relaxed.  Figures for a sentence; the word itself
-     * pairs with region_leave(). */
-    uint64_t word = atomic_load_explicit(&region->word, memory_order_relaxed);
+    uint64_t word = word_load(&region->word);
     RULE(REG_CLOSE_5);
     log_line(runtime, AMBIT_LOG_WARNING,
              "region \"%s\" has been closing for %.3f s: %u tasks and %u child "

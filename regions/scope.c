@@ -118,7 +118,5 @@ ambit_region *ambit_cx_region(ambit_cx *cx)
 
 uint32_t ambit_region_tasks(ambit_region *region)
 {
-    /* ORDER(region-word): relaxed.  A snapshot; pairs with region_admit(). */
-    return (uint32_t)REGION_TASKS(atomic_load_explicit(
-        &region_of(region)->word, memory_order_relaxed));
+    return (uint32_t)REGION_TASKS(word_load(&region_of(region)->word));
 }

@@ -67,7 +67,13 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
         RULE(TASK_SPAWN_4);
         return -EPERM;
     }
-    int rc = region_admit(region, REGION_TASK);
+    int rc = 0;
+    if (options != NULL && options->tier == AMBIT_BLOCKING) {
+        rc = capability_needs(&region->owner, AMBIT_CAP_BLOCKING);
+    }
+    if (rc == 0) {
+        rc = region_admit(region, REGION_TASK);
+    }
     if (rc < 0) {
         RULE(TASK_SPAWN_2);
         return rc;

@@ -34,9 +34,8 @@ static enum park_answer call_abort(struct task *task, void *arg)
                                                             : PARK_BUSY;
 }
 
-int ambit_blocking(ambit_cx *cx, int (*fn)(void *arg), void *arg)
+int offload(struct task *task, int (*fn)(void *arg), void *arg)
 {
-    struct task *task = task_of(cx);
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
@@ -48,4 +47,11 @@ int ambit_blocking(ambit_cx *cx, int (*fn)(void *arg), void *arg)
         return rc;
     }
     return (int)park(task, PARK_BLOCKING, call_abort, &call);
+}
+
+int ambit_blocking(ambit_cx *cx, int (*fn)(void *arg), void *arg)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_BLOCKING));
+    return rc < 0 ? rc : offload(task, fn, arg);
 }

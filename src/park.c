@@ -10,28 +10,39 @@
 #include "src/worker.h"
 
 /* What a suspending call has to answer instead of waiting; 0: nothing. */
-static int park_refusal(struct task *task)
+static int park_refusal(struct task *task, uint32_t without)
 {
+    /* ORDER(cancel): seq_cst.  Pairs with the change in mark(): who sees the
+     * flag also sees the reason.  After task_enter_worker(), see there. */
+    uint32_t flags =
+        atomic_load_explicit(&task->scope->flags, memory_order_seq_cst);
+    if (UNLIKELY((flags & without) != 0)) {
+        RULE(CAP_1);
+        return -EPERM;
+    }
     if (task->masked > 0) {
         RULE(REG_FIN_4);
         return task->mask_spent > 0 ? -ETIMEDOUT : 0;
     }
-    /* ORDER(cancel): seq_cst.  Pairs with the store in mark(): who sees the
-     * flag also sees the reason.  After task_enter_worker(), see there. */
-    if (atomic_load_explicit(&task->scope->cancelled, memory_order_seq_cst)) {
+    if ((flags & OWNER_CANCELLED) != 0) {
         RULE(CAN_2);
         return -ECANCELED;
     }
     return 0;
 }
 
-int park_check(struct task *task)
+int park_check_with(struct task *task, uint32_t needs)
 {
     if (UNLIKELY(task_worker(task) == NULL)) {
         return -EPERM;
     }
     CHECK(task_worker(task) == worker_self);
-    return park_refusal(task);
+    return park_refusal(task, needs);
+}
+
+int park_check(struct task *task)
+{
+    return park_check_with(task, 0);
 }
 
 void park_abort(struct task *task)
@@ -39,7 +50,7 @@ void park_abort(struct task *task)
     if (!task->parked || task->abort == NULL || task->aborted) {
         return;
     }
-    int refusal = park_refusal(task);
+    int refusal = park_refusal(task, 0);
     if (refusal == 0) {
         return;
     }
@@ -64,7 +75,7 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     task->aborted = false;
     /* Registered, listed, and only now looked at: a cancel between the check
      * of the primitive and here is not missed. */
-    int refusal = abort != NULL ? park_refusal(task) : 0;
+    int refusal = abort != NULL ? park_refusal(task, 0) : 0;
     if (refusal != 0) {
         task->aborted = true;
         if (abort(task, arg) == PARK_ABORTED) {

@@ -166,6 +166,7 @@ static int run_prepare(struct runtime *runtime)
         rc = worker_init(runtime->workers[i]);
         runtime->inited += rc == 0;
     }
+    random_begin(runtime);
     return rc;
 }
 

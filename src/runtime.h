@@ -39,6 +39,7 @@ struct runtime {
     _Atomic uint32_t next_worker;                   /* for foreign threads */
     _Atomic uint64_t late_replies;                  /* ORDER(stats) */
     _Atomic uint64_t dropped_messages;              /* ORDER(stats) */
+    _Atomic uint64_t foreign_numbers;               /* ORDER(random) */
     struct worker_stats foreign; /* counts of threads that are no workers */
     _Atomic(struct note *) stop_note; /* of the run's root; ORDER(stop-note) */
 };
@@ -91,6 +92,14 @@ void stats_fold(struct runtime *runtime, struct worker_stats *from);
 /* log.c */
 void log_line(struct runtime *runtime, enum ambit_log_level level,
               const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* random.c */
+/* Seeds all workers of a run; they have been initialized. */
+void random_begin(struct runtime *runtime);
+/* 64 bits of this worker's numbers, or of those for foreign threads. */
+uint64_t runtime_random(struct runtime *runtime);
+/* Spreads every bit of x over all of the result; one to one. */
+uint64_t random_mix(uint64_t x);
 
 /* clock.c */
 int64_t clock_now_ns(void);

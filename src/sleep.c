@@ -14,8 +14,9 @@ int ambit_checkpoint(ambit_cx *cx)
     if (rc == -EPERM) {
         /* ORDER(cancel): acquire.  Pairs with the release in mark(): a task on
          * a pool thread cannot suspend, but it can ask. */
-        return atomic_load_explicit(&task->scope->cancelled,
-                                    memory_order_acquire)
+        return (atomic_load_explicit(&task->scope->flags,
+                                     memory_order_acquire) &
+                OWNER_CANCELLED) != 0
                    ? -ECANCELED
                    : 0;
     }
@@ -65,10 +66,15 @@ static int sleep_ns(struct task *task, int64_t when_ns)
     return (int)park(task, PARK_SLEEP, sleep_abort, &sleep);
 }
 
+static int sleep_check(struct task *task)
+{
+    return park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_TIME));
+}
+
 int ambit_sleep_until(ambit_cx *cx, ambit_time when)
 {
     struct task *task = task_of(cx);
-    int rc = park_check(task);
+    int rc = sleep_check(task);
     if (rc < 0 || when.ns <= clock_now_ns()) {
         RULE(TIME_3);
         return rc;
@@ -78,7 +84,7 @@ int ambit_sleep_until(ambit_cx *cx, ambit_time when)
 
 int ambit_sleep(ambit_cx *cx, ambit_duration d)
 {
-    return d.ns <= 0 ? park_check(task_of(cx))
+    return d.ns <= 0 ? sleep_check(task_of(cx))
                      : ambit_sleep_until(cx, ambit_after(d));
 }
 

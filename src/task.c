@@ -124,7 +124,7 @@ void task_owner_init(struct task_owner *owner,
                      void (*task_exited)(struct task_owner *,
                                          const struct task_exit *))
 {
-    atomic_init(&owner->cancelled, 0);
+    atomic_init(&owner->flags, 0);
     spin_init(&owner->lock);
     list_init(&owner->tasks);
     list_init(&owner->ended);
@@ -316,8 +316,8 @@ static void task_exit(struct task *task, enum task_end end, int result)
 static bool task_is_void(struct task *task)
 {
     /* ORDER(cancel): acquire.  Pairs with the release in region_cancel(). */
-    return atomic_load_explicit(&task->owner->cancelled,
-                                memory_order_acquire) != 0;
+    return (atomic_load_explicit(&task->owner->flags, memory_order_acquire) &
+            OWNER_CANCELLED) != 0;
 }
 
 static void task_never_run(struct task *task)

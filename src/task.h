@@ -25,6 +25,7 @@
 #include "src/park.h"
 #include "src/spin.h"
 
+#include <ambit/capability.h>
 #include <ambit/task.h>
 
 struct stack;
@@ -58,10 +59,15 @@ enum abort_state {
     ABORT_DEAD,   /* the task has ended meanwhile */
 };
 
+/* The flags of an owner: whether its tasks are cancelled, and which kinds of
+ * calls they may not make.  In one word, so that a call looks once. */
+#define OWNER_CANCELLED UINT32_C(1)
+#define OWNER_WITHOUT(caps) ((uint32_t)(caps) << 8)
+
 /* Who is told when a task ends, and who can cancel it.  Filled in by the rooms
  * above; the machine knows no more of them than this. */
 struct task_owner {
-    _Atomic uint32_t cancelled; /* any thread: ORDER(cancel) */
+    _Atomic uint32_t flags;     /* any thread: ORDER(cancel) */
     struct spin lock;           /* guards tasks, and what the owner adds */
     struct list_node tasks;     /* those that have suspended at least once */
     struct list_node ended;     /* joinable ones that nobody joined yet */
@@ -204,6 +210,9 @@ void task_wake(struct task *task, int64_t value);
 /* Asks the task's worker to call off its wait.  Owner's lock held, or by one
  * who otherwise knows that the task has not ended.  Any thread. */
 void task_post_abort(struct task *task);
+
+/* offload.c -- ambit_blocking() for whoever has asked for leave already. */
+int offload(struct task *task, int (*fn)(void *arg), void *arg);
 
 /* join.c -- the hand-over of a result. */
 ambit_task join_handle(struct task *task);

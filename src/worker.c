@@ -44,6 +44,31 @@ static struct task *queue_pop(struct task_queue *queue)
     return CONTAINER_OF(note, struct task, wake_note);
 }
 
+#ifdef AMBIT_LAB
+/* In the lab any of the ready tasks may be the next one. */
+static void pick_ready(struct task_queue *queue)
+{
+    unsigned n = 0;
+    for (struct note *at = queue->first; at != NULL && n < 8; at = at->next) {
+        n++;
+    }
+    struct note *before = NULL;
+    struct note *picked = queue->first;
+    for (unsigned i = lab_pick_ready(n); i > 0; i--) {
+        before = picked;
+        picked = picked->next;
+    }
+    if (before != NULL) {
+        before->next = picked->next;
+        queue->last = queue->last == picked ? before : queue->last;
+        picked->next = queue->first;
+        queue->first = picked;
+    }
+}
+#else
+#define pick_ready(queue) ((void)0)
+#endif
+
 void worker_ready(struct worker *worker, struct task *task)
 {
     CHECK(task_worker(task) == worker);
@@ -219,6 +244,7 @@ static unsigned run_ready(struct worker *worker)
     struct note *last = worker->ready.last;
     unsigned ran = 0;
     while (last != NULL && ran < WORKER_BATCH) {
+        pick_ready(&worker->ready);
         bool was_last = worker->ready.first == last;
         struct task *task = queue_pop(&worker->ready);
         ran++;

@@ -77,7 +77,8 @@ struct worker {
     unsigned fresh_left;          /* of this turn's batch */
     unsigned tick;
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
-    uint32_t random;
+    uint32_t random;              /* for the choice of a victim */
+    uint64_t numbers;             /* for users: random.c */
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */
     bool searching;

@@ -28,7 +28,7 @@
 #ifndef AMBIT_REGION_H
 #define AMBIT_REGION_H
 
-#include <ambit/time.h>
+#include <ambit/capability.h>
 
 AMBIT_BEGIN
 
@@ -66,6 +66,7 @@ struct ambit_scope_options {
     int until_signal;
     ambit_duration cleanup;    /* time set aside for finalizers; 0: 5 s */
     ambit_duration close_warn; /* a close this long reports; 0: 5 s */
+    unsigned without;          /* enum ambit_capability: none of these inside */
 };
 
 /* Room for one region in the caller's frame. */
@@ -82,9 +83,10 @@ struct ambit_scope_block {
 /*
  * Opens a scope in `block`, which must stay where it is until the scope is
  * closed.  Does not suspend.  0; -ECANCELED when the surrounding region is
- * cancelled; -EDQUOT when nested deeper than a budget allows; -EINVAL for
- * options that contradict each other; -ENOSPC when too many scopes wait for
- * the signal.  The task that opened a scope closes it, innermost first.
+ * cancelled; -EPERM when that is without a capability the options need; -EDQUOT
+ * when nested deeper than a budget allows; -EINVAL for options that contradict
+ * each other; -ENOSPC when too many scopes wait for the signal.  The task that
+ * opened a scope closes it, innermost first.
  */
 AMBIT_API int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
                                const struct ambit_scope_options *options);

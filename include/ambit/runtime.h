@@ -40,6 +40,7 @@ struct ambit_runtime_options {
     ambit_duration spin;          /* before a worker sleeps; 0: 20 us; <0: none */
     ambit_log_fn *log;            /* NULL: warnings and errors to stderr */
     void *log_user;
+    uint64_t seed;                /* of ambit_random(); 0: another each run */
 };
 
 struct ambit_runtime_stats {

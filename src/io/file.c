@@ -151,7 +151,7 @@ int ambit_file_truncate(ambit_cx *cx, ambit_file *file, uint64_t size)
         return rc;
     }
     struct truncation what = {file->handle.fd, size};
-    return io_end(&use, ambit_blocking(cx, truncate_now, &what));
+    return io_end(&use, offload(task_of(cx), truncate_now, &what));
 }
 
 int ambit_file_close(ambit_cx *cx, ambit_file *file)

@@ -30,7 +30,7 @@ static enum park_answer op_abort(struct task *task, void *arg)
 
 int32_t io_run_bare(struct task *task, struct op *op)
 {
-    int rc = park_check(task);
+    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_IO));
     if (rc < 0) {
         return rc;
     }
@@ -61,7 +61,7 @@ static void cancel_deliver(struct worker *worker, struct note *note)
 
 int io_begin(struct task *task, struct io_handle *handle, struct io_use *use)
 {
-    int rc = park_check(task);
+    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_IO));
     if (rc < 0) {
         return rc;
     }

@@ -10,6 +10,7 @@
 #include "src/io/address.h"
 #include "src/io/handle.h"
 #include "src/task.h"
+#include "src/worker.h"
 
 #include <limits.h>
 #include <netinet/in.h>
@@ -56,12 +57,28 @@ static int bind_and_listen(int fd, const struct sockaddr_storage *address,
     return rc;
 }
 
+/* The task on this thread, if there is one, is without AMBIT_CAP_IO. */
+static bool here_is_no_io(void)
+{
+    struct worker *self = worker_self;
+    if (self == NULL || self->current == NULL) {
+        return false;
+    }
+    /* ORDER(cancel): relaxed.  That part never changes; see OWNER_WITHOUT. */
+    return (atomic_load_explicit(&self->current->scope->flags,
+                                 memory_order_relaxed) &
+            OWNER_WITHOUT(AMBIT_CAP_IO)) != 0;
+}
+
 int ambit_tcp_listen_(const char *address,
                       const struct ambit_listen_options *options,
                       ambit_tcp **ret_socket)
 {
     struct sockaddr_storage parsed;
     socklen_t len;
+    if (here_is_no_io()) {
+        return -EPERM;
+    }
     int rc = address_parse(address, &parsed, &len);
     if (rc < 0) {
         RULE(IO_OPEN_1);

@@ -2,7 +2,8 @@
 /*
  * cancel_test.c -- what a cancel does, and to whom: spec/cancel.md.
  *
- * cancel_kinds_test.c walks the list of suspension kinds (CAN-3).
+ * cancel_kinds_test.c walks the list of suspension kinds (CAN-3),
+ * cancel_tree_test.c has whom a cancel reaches (CAN-7).
  */
 #include "tests/spec/common.h"
 
@@ -27,16 +28,18 @@ static int cancel_own_region(ambit_cx *cx, void *arg)
     return 0;
 }
 
+enum { WAITERS = 1000 / SPEC_SLOWER };
+
 static int cancel_is_a_request(ambit_cx *cx, void *arg)
 {
     struct count started = {0}, cancelled = {0};
     int rc = 0;
     ambit_scope (cx, all, &rc) {
         struct waiter w = {&started, &cancelled};
-        for (int i = 0; i < 1000; i++) {
+        for (int i = 0; i < WAITERS; i++) {
             WANT_EQ(ambit_spawn(all, wait_for_ever, &w), 0);
         }
-        WANT(until(cx, &started, 1000));
+        WANT(until(cx, &started, WAITERS));
         struct canceller c = {all, &cancelled, arg != NULL};
         for (int i = 0; i < 8; i++) {
             int spawned = ambit_spawn(all, cancel_own_region, &c);
@@ -47,7 +50,7 @@ static int cancel_is_a_request(ambit_cx *cx, void *arg)
         WANT_EQ(strcmp(ambit_cancel_reason(all).text, "first"), 0);
     }
     WANT_EQ(rc, 0);
-    WANT_EQ(count_get(&cancelled), 1000);
+    WANT_EQ(count_get(&cancelled), WAITERS);
     return 0;
 }
 
@@ -310,113 +313,6 @@ Spec(CAN_6, an_effect_is_reported_before_the_cancel)
 {
     spec_on_1_and_2_workers(effect_then_cancel);
     spec_end("CAN_6");
-}
-
-/* --- CAN-7 ---------------------------------------------------------------- */
-
-struct branch {
-    struct count *started, *cancelled, *release, *finished;
-    int depth;
-};
-
-static int grow_branch(ambit_cx *cx, void *arg)
-{
-    struct branch b = *(struct branch *)arg;
-    int rc = 0;
-    ambit_scope (cx, level, &rc) {
-        if (b.depth > 0) {
-            struct branch below = b;
-            below.depth--;
-            WANT_EQ(ambit_spawn(level, grow_branch, &below), 0);
-            WANT_EQ(ambit_spawn(level, grow_branch, &below), 0);
-        }
-        count_up(b.started);
-        bool released = until(cx, b.release, 1);
-        count_up(released ? b.finished : b.cancelled);
-    }
-    WANT(rc == 0 || rc == -ECANCELED);
-    return rc;
-}
-
-static int cancel_one_branch(ambit_cx *cx, void *arg)
-{
-    (void)arg;
-    enum { PER_BRANCH = 1 + 2 + 4 + 8 };
-    struct count started = {0}, cancelled = {0}, release = {0}, finished = {0};
-    struct count spared = {0};
-    int rc = 0;
-    ambit_scope (cx, root, &rc) {
-        struct branch b = {&started, &spared, &release, &finished, 3};
-        WANT_EQ(ambit_spawn(root, grow_branch, &b), 0);
-        ambit_scope (cx, middle, &rc) {
-            b.cancelled = &cancelled;
-            WANT_EQ(ambit_spawn(middle, grow_branch, &b), 0);
-            WANT(until(cx, &started, 2 * PER_BRANCH));
-            ambit_cancel(middle, "this branch only");
-        }
-        WANT_EQ(count_get(&cancelled), PER_BRANCH);
-        WANT_EQ(count_get(&spared), 0);
-        WANT_EQ(ambit_checkpoint(cx), 0);
-        count_up(&release);
-    }
-    WANT_EQ(rc, 0);
-    WANT_EQ(count_get(&finished), PER_BRANCH);
-    return 0;
-}
-
-/* Goal: a cancel goes down, and nowhere else.
- * Method: two branches of nested scopes and tasks; one is cut. */
-Spec(CAN_7, a_cancel_reaches_the_subtree_and_nothing_else)
-{
-    spec_on_1_and_2_workers(cancel_one_branch);
-    spec_end("CAN_7");
-}
-
-struct descent {
-    struct count *reached, *cancelled;
-    int depth;
-};
-
-/* A scope in a task in a scope in a task ... */
-static int go_down(ambit_cx *cx, void *arg)
-{
-    struct descent d = *(struct descent *)arg;
-    int rc = 0;
-    ambit_scope (cx, level, &rc) {
-        count_up(d.reached);
-        if (--d.depth > 0) {
-            WANT_EQ(ambit_spawn(level, go_down, &d), 0);
-        }
-        WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
-        count_up(d.cancelled);
-    }
-    WANT_EQ(rc, -ECANCELED);
-    return rc;
-}
-
-static int cancel_a_shaft(ambit_cx *cx, void *arg)
-{
-    (void)arg;
-    enum { DEPTH = 3000 / SPEC_SLOWER };
-    struct count reached = {0}, cancelled = {0};
-    int rc = 0;
-    ambit_scope (cx, top, &rc) {
-        struct descent d = {&reached, &cancelled, DEPTH};
-        WANT_EQ(ambit_spawn(top, go_down, &d), 0);
-        WANT(until(cx, &reached, DEPTH));
-        ambit_cancel(top, "from the top");
-    }
-    WANT_EQ(rc, 0);
-    WANT_EQ(count_get(&cancelled), DEPTH);
-    return 0;
-}
-
-/* Goal: depth is no obstacle.
- * Method: 3,000 regions, each in a task of the one above. */
-Spec(CAN_7, a_cancel_reaches_any_depth)
-{
-    spec_on_1_and_2_workers(cancel_a_shaft);
-    spec_end("CAN_7");
 }
 
 /* --- CAN-8 ---------------------------------------------------------------- */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * explore.c -- the search: which runs, until when, and what came of it.
+ */
+#include "spec/explore/explore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+static void by_seeds(struct exploration *e)
+{
+    const struct ambit_explore_options *o = &e->options;
+    for (uint64_t i = 0; i < o->seeds; i++) {
+        struct random_picker random;
+        random_picker_init(&random, o->first_seed + i);
+        run_once(e, o->first_seed + i, &random.picker);
+    }
+}
+
+/* The first run tells how long one is. */
+static void by_pct(struct exploration *e)
+{
+    const struct ambit_explore_options *o = &e->options;
+    for (uint64_t i = 0; i < o->seeds; i++) {
+        struct pct_picker pct;
+        pct_picker_init(&pct, o->first_seed + i, i == 0 ? 1 : o->depth,
+                        e->shared->longest);
+        run_once(e, o->first_seed + i, &pct.picker);
+    }
+}
+
+static void by_all(struct exploration *e)
+{
+    static struct tree_picker tree;
+    tree.preemptions_max = e->options.preemptions;
+    bool more = true;
+    for (uint64_t i = 0; more && i < e->options.runs_max; i++) {
+        tree_picker_begin(&tree);
+        run_once(e, i + 1, &tree.picker);
+        more = tree_picker_next(&tree);
+    }
+    e->shared->complete = !more;
+}
+
+static void by_line(struct exploration *e)
+{
+    static struct decisions given;
+    struct replay_picker replay;
+    struct random_picker random;
+    given = e->shared->decisions;
+    replay_picker_init(&replay, &given);
+    random_picker_init(&random, e->shared->seed);
+    run_once(e, e->shared->seed,
+             given.len > 0 ? &replay.picker : &random.picker);
+}
+
+static uint64_t seeds_wanted(void)
+{
+    const char *given = getenv("AMBIT_SEEDS");
+    uint64_t seeds = given != NULL ? strtoull(given, NULL, 10) : 0;
+    return seeds > 0 ? seeds : 200;
+}
+
+static int take_options(struct exploration *e,
+                        const struct ambit_explore_options *given)
+{
+    struct ambit_explore_options *o = &e->options;
+    size_t known = given->size_ < sizeof *o ? given->size_ : sizeof *o;
+    memcpy(o, given, known);
+    if ((unsigned)o->search > AMBIT_SEARCH_EXHAUSTIVE ||
+        o->workers > WORKERS_MAX) {
+        return -EINVAL;
+    }
+    o->name = o->name != NULL ? o->name : "exploration";
+    o->workers = o->workers != 0 ? o->workers : 2;
+    o->seeds = o->seeds != 0 ? o->seeds : seeds_wanted();
+    o->first_seed = o->first_seed != 0 ? o->first_seed : 1;
+    o->depth = o->depth != 0 ? o->depth : 3;
+    o->preemptions = o->preemptions != 0 ? o->preemptions : 2;
+    o->runs_max = o->runs_max != 0 ? o->runs_max : 100000;
+    return 0;
+}
+
+static int search(struct exploration *e)
+{
+    const char *line = getenv("AMBIT_REPLAY");
+    if (line != NULL) {
+        if (!replay_parse(line, e)) {
+            fprintf(stderr, "AMBIT_REPLAY: not a line to replay: %s\n", line);
+            return -EINVAL;
+        }
+        return run_in_child(e, by_line);
+    }
+    switch (e->options.search) {
+    case AMBIT_SEARCH_PCT:
+        return run_in_child(e, by_pct);
+    case AMBIT_SEARCH_EXHAUSTIVE:
+        return run_in_child(e, by_all);
+    default:
+        return run_in_child(e, by_seeds);
+    }
+}
+
+/* In one run at most: each step another of n threads, d-1 places to guess. */
+static double pct_miss(const struct exploration *e)
+{
+    double p = 1.0 / (e->shared->threads + 1.0);
+    for (unsigned i = 1; i < e->options.depth; i++) {
+        p /= (double)(e->shared->longest > 0 ? e->shared->longest : 1);
+    }
+    return 1.0 - p;
+}
+
+static void tell(const struct exploration *e, struct ambit_exploration *ret)
+{
+    const struct shared *shared = e->shared;
+    *ret = (struct ambit_exploration){
+        .runs = shared->runs,
+        .points = shared->points,
+        .choices = shared->choices,
+        .schedules = shared->schedules.len,
+        .outcomes = shared->outcomes.len,
+        .allocations = shared->allocations,
+        .complete = shared->complete,
+        .failed = shared->failed,
+        .failing_seed = shared->failed ? shared->seed : 0,
+    };
+    if (e->options.search == AMBIT_SEARCH_PCT) {
+        ret->miss = pct_miss(e);
+    }
+    if (shared->failed) {
+        snprintf(ret->text, sizeof ret->text, "%s", shared->text);
+        replay_print(e, ret->replay, sizeof ret->replay);
+    }
+}
+
+int ambit_explore_(ambit_task_fn *fn, void *arg,
+                   const struct ambit_explore_options *options,
+                   struct ambit_exploration *ret)
+{
+    struct exploration e = {.fn = fn, .arg = arg};
+    struct ambit_exploration unseen;
+    int rc = take_options(&e, options);
+    if (rc < 0) {
+        return rc;
+    }
+    e.shared = mmap(NULL, sizeof *e.shared, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (e.shared == MAP_FAILED) {
+        return -ENOMEM;
+    }
+    rc = search(&e);
+    if (rc == 0 && e.shared->failed && getenv("AMBIT_REPLAY") == NULL) {
+        shrink(&e);
+    }
+    tell(&e, ret != NULL ? ret : &unseen);
+    if (rc == 0 && e.shared->failed) {
+        rc = -ENOTRECOVERABLE;
+    }
+    munmap(e.shared, sizeof *e.shared);
+    return rc;
+}
+
+void ambit_exploration_print(const char *name,
+                             const struct ambit_exploration *e)
+{
+    printf("lab %s: %llu runs, %llu points, %llu choices, %llu schedules, "
+           "%llu outcomes%s",
+           name, (unsigned long long)e->runs, (unsigned long long)e->points,
+           (unsigned long long)e->choices, (unsigned long long)e->schedules,
+           (unsigned long long)e->outcomes, e->complete ? ", complete" : "");
+    if (e->miss > 0) {
+        printf(", one run misses a bug with p <= 1 - %.3g", 1 - e->miss);
+    }
+    printf("\n");
+    if (e->failed) {
+        printf("lab %s: FAILED at seed %llu: %s\n", name,
+               (unsigned long long)e->failing_seed, e->text);
+        printf("lab %s: replay with AMBIT_REPLAY='%s'\n", name, e->replay);
+    }
+    fflush(stdout);
+}
