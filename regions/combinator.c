@@ -73,13 +73,13 @@ struct combine {
 
 /* --- the word ------------------------------------------------------------- */
 
-static uint64_t word_load(struct combine *c)
+static uint64_t combine_load(struct combine *c)
 {
-    /* ORDER(combine-word): acquire.  Pairs with word_move(). */
+    /* ORDER(combine-word): acquire.  Pairs with combine_move(). */
     return atomic_load_explicit(&c->word, memory_order_acquire);
 }
 
-static bool word_move(struct combine *c, uint64_t *from, uint64_t to)
+static bool combine_move(struct combine *c, uint64_t *from, uint64_t to)
 {
     /* ORDER(combine-word): acq_rel.  Pairs with itself: what a branch wrote
      * before its end is seen by the host that counts it. */
@@ -97,26 +97,26 @@ static bool is_enough(const struct combine *c, uint64_t word)
 /* True for the one that is to wake the host. */
 static bool take_wait(struct combine *c)
 {
-    uint64_t word = word_load(c);
+    uint64_t word = combine_load(c);
     do {
         if ((word & WAITED) == 0) {
             return false;
         }
-    } while (!word_move(c, &word, word & ~WAITED));
+    } while (!combine_move(c, &word, word & ~WAITED));
     return true;
 }
 
 static void count_end(struct combine *c, bool good)
 {
     struct task *host = task_of(c->cx);
-    uint64_t word = word_load(c);
+    uint64_t word = combine_load(c);
     uint64_t next;
     bool wakes;
     do {
         next = word + ONE_ENDED + (good ? ONE_GOOD : 0);
         wakes = (word & WAITED) != 0 && (c->every_end || is_enough(c, next));
         next &= wakes ? ~WAITED : ~UINT64_C(0);
-    } while (!word_move(c, &word, next));
+    } while (!combine_move(c, &word, next));
     if (wakes) {
         task_wake(host, 0);
     }
@@ -141,12 +141,12 @@ static int wait_for_ends(struct combine *c, int64_t until_ns)
 {
     int rc = 0;
     timer_init(&c->timer, wait_over);
-    for (uint64_t word = word_load(c); rc == 0 && !is_enough(c, word);
-         word = word_load(c)) {
+    for (uint64_t word = combine_load(c); rc == 0 && !is_enough(c, word);
+         word = combine_load(c)) {
         if (until_ns != INT64_MAX && clock_now_ns() >= until_ns) {
             break;
         }
-        if (!word_move(c, &word, word | WAITED)) {
+        if (!combine_move(c, &word, word | WAITED)) {
             continue;
         }
         if (until_ns != INT64_MAX) {
@@ -233,7 +233,7 @@ static int start_all(struct combine *c)
 static int start_in_turn(struct combine *c)
 {
     int rc = 0;
-    while (rc == 0 && c->started < c->n && GOOD(word_load(c)) == 0) {
+    while (rc == 0 && c->started < c->n && GOOD(combine_load(c)) == 0) {
         RULE(COMB_HEDGE_1);
         rc = start_one(c);
         if (rc == 0) {
@@ -299,7 +299,7 @@ static int worst(struct combine *c)
 /* Enough have ended, and nothing has been cancelled by us yet. */
 static int decide(struct combine *c)
 {
-    if (GOOD(word_load(c)) < c->good_wanted) {
+    if (GOOD(combine_load(c)) < c->good_wanted) {
         /* What a cancel of the caller has made of the branches is no verdict
          * on them. */
         int rc = park_check(task_of(c->cx));
@@ -342,7 +342,7 @@ static int outcome(struct combine *c, int rc)
                : rc < 0            ? rc
                                    : c->verdict;
     }
-    if (GOOD(word_load(c)) >= c->good_wanted) {
+    if (GOOD(combine_load(c)) >= c->good_wanted) {
         return 0;
     }
     return rc < 0 ? rc : c->verdict;
@@ -399,7 +399,7 @@ static int run_all(struct combine *c, const char *name)
     if (rc == 0) {
         rc = decide(c);
     }
-    if (rc < 0 || ENDED(word_load(c)) < c->started) {
+    if (rc < 0 || ENDED(combine_load(c)) < c->started) {
         ambit_cancel(block.region, name);
     }
     RULE(COMB_DRAIN_1);
