@@ -22,6 +22,7 @@ static int grow_branch(ambit_cx *cx, void *arg)
         }
         count_up(b.started);
         bool released = until(cx, b.release, 1);
+        WANT(released || ambit_checkpoint(cx) == -ECANCELED);
         count_up(released ? b.finished : b.cancelled);
     }
     WANT(rc == 0 || rc == -ECANCELED);

@@ -183,6 +183,7 @@ static int join_one(ambit_cx *cx, void *arg)
     int result = 77;
     count_up(s->waiting);
     WANT_EQ(ambit_join(cx, s->task, &result), s->wanted);
+    WANT(s->wanted == 0 || result == 77);
     return 0;
 }
 

@@ -319,7 +319,9 @@ Spec(RT_CONFIG_1, an_option_out_of_range_is_refused_by_name)
         {"stack_size", {.stack_size = 8 << 10}},
         {"stack_size", {.stack_size = 100000}},
         {"stack_size", {.stack_size = 128 << 20}},
-        {"ring_entries", {.ring_entries = 1 << 20}},
+        {"ring_entries", {.ring_entries = 7}},
+        {"ring_entries", {.ring_entries = 32769}},
+        {"blocking_threads_max", {.blocking_threads_max = 4097}},
         {"blocking_idle", {.blocking_idle = {-1}}},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {

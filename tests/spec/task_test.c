@@ -229,17 +229,27 @@ static int stay_at_home(ambit_cx *cx, void *arg)
     return 0;
 }
 
+static int count_start(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    count_up(*(struct count **)arg);
+    return 0;
+}
+
 static int spawn_fibers(ambit_cx *cx, void *arg)
 {
-    (void)arg;
+    const bool has_thief = arg != NULL;
     int sum = 0;
-    struct count tried = {0};
+    struct count tried = {0}, stolen = {0}, *pstolen = &stolen;
     int rc = 0;
     ambit_scope (cx, home, &rc) {
         struct pinned p = {ambit_cx_worker(cx), &sum};
         for (int i = 0; i < 64; i++) {
             WANT_EQ(ambit_spawn_with(home, stay_at_home, &p,
                                      .tier = AMBIT_FIBER), 0);
+        }
+        if (has_thief) { /* takes the oldest first */
+            spawn_elsewhere(home, count_start, &pstolen, &stolen);
         }
         WANT_EQ(ambit_spawn_with(home, spawn_fiber_from_pool,
                                  &((struct from_outside){home, &tried}),
@@ -252,10 +262,12 @@ static int spawn_fibers(ambit_cx *cx, void *arg)
 }
 
 /* Goal: a FIBER task never leaves the worker of its spawner.
- * Method: 64 of them add to one plain int of the parent; TSan agrees. */
+ * Method: 64 of them add to one plain int of the parent, also while the other
+ * worker takes over what it may; TSan agrees. */
 Spec(TASK_SPAWN_4, a_fiber_stays_with_its_spawner)
 {
     spec_on_1_and_2_workers(spawn_fibers);
+    WANT_EQ(spec_run(spawn_fibers, "a thief", .workers = 2), 0);
     spec_end("TASK_SPAWN_4");
 }
 
@@ -303,12 +315,33 @@ static int sleep_against_cancel(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* The deadline passes a nanosecond after the sleep: its cancel finds a task
+ * that has been woken and not yet run. */
+static int sleep_against_deadline(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < 200; round++) {
+        ambit_time end = ambit_after(ambit_us(50));
+        int rc = 0;
+        ambit_scope (cx, racing, &rc, .deadline = end) {
+            int slept = ambit_sleep_until(cx, (ambit_time){end.ns - 1});
+            WANT(slept == 0 || slept == -ECANCELED);
+        }
+        WANT(rc == 0 || rc == -ETIMEDOUT);
+        ambit_time before = ambit_now();
+        WANT_EQ(ambit_sleep(cx, ambit_us(20)), 0);
+        WANT(ambit_now().ns - before.ns >= 20000);
+    }
+    return 0;
+}
+
 /* Goal: a wait ends once, by its event or by a cancel, and nothing is left
- * over.  Method: timer against cancel from another worker; a second wake would
- * cut the next sleep short. */
+ * over.  Method: timer against cancel from another worker, and against a
+ * deadline; a second wake would cut the next sleep short. */
 Spec(TASK_PARK_1, a_wait_ends_once)
 {
     spec_on(2, sleep_against_cancel);
+    spec_on(1, sleep_against_deadline);
     spec_end("TASK_PARK_1");
 }
 
