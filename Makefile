@@ -12,6 +12,7 @@
 #   make tidy         the scripts of tests/tidy: style, layers, names, ...
 #   make rules        each numbered rule, the code behind it, its tests
 #   make models       the protocols under spin, the orders under a checker
+#   make mutants      a seeded bug for each rule, and which test catches it
 #   make valgrind     the unit and spec tests under Valgrind
 #   make aarch64      the fiber switch for aarch64, under qemu where present
 #   make install      below $(DESTDIR)$(PREFIX); `make uninstall` undoes it
@@ -114,8 +115,8 @@ endif
 INCLUDES := -I. -Iinclude
 COMPILE := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fexceptions \
   -pthread $(WARN) $(HARDEN) $(MODE_FLAGS)
-LINK = $(CC) $(CFLAGS) $(SAN) -pthread -Wl,-z,relro,-z,now,-z,noexecstack \
-  -Wl,--as-needed $(LDFLAGS)
+LINK = $(CC) $(CFLAGS) $(SAN) -pthread \
+  -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 LIBS := -luring -lxxhash
 CRITERION := $(if $(LITE),,-lcriterion)
 
@@ -126,9 +127,9 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all test demo serve bench peers rules check tidy models valgrind \
-  aarch64 install uninstall clean help lib run-tests run-demo run-serve run-bench \
-  run-peers FORCE
+.PHONY: all test demo serve bench peers rules check tidy models mutants \
+  valgrind aarch64 install uninstall clean help lib run-tests run-demo \
+  run-serve run-bench run-peers mutants-env FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -162,6 +163,12 @@ valgrind:
 	@$(DEPS) valgrind
 	$(AGAIN) run-tests MODE=checked LITE=1 VALGRIND=1 \
 	  T='$(or $(T),tests/unit tests/spec)'
+
+# T=REG_FIN selects mutants by their names.
+mutants:
+	@$(DEPS) test checked
+	+@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)' T='$(T)' \
+	  tests/mutants/run.sh
 
 check:
 	@$(MAKE) --no-print-directory tidy
@@ -279,6 +286,12 @@ run-tests: $(RAN) | $(EXAMPLES) $(KVD) $(DEMO)
 $(RAN): %.ran: % FORCE | $(EXAMPLES) $(KVD)
 	@BUILD_DIR='$B' MODE='$(MODE)' VALGRIND='$(VALGRIND)' \
 	  tests/harness/run.sh $< $@ $(if $(FILTER),--filter '$(FILTER)')
+
+# How tests/mutants/run.sh compiles and links like us.
+mutants-env:
+	@mkdir -p $(BUILD)/mutants
+	@printf '%s\n' "B='$B'" "CC_FLAGS='$(CC) $(CFLAGS) $(COMPILE)'" \
+	  "LINK='$(LINK)'" "LIBS='$(CRITERION) $(LIBS)'" >$(BUILD)/mutants/$(MODE).env
 
 run-demo: $(KVD) $(DEMO)
 	@$(if $(and $(KVD),$(DEMO)),,echo "demo: there is no kvd or no \

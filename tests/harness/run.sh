@@ -22,7 +22,7 @@ export UBSAN_OPTIONS="print_stacktrace=1:log_path=$reports:${UBSAN_OPTIONS:-}"
 export TSAN_OPTIONS="second_deadlock_stack=1:log_path=$reports:\
 ${TSAN_OPTIONS:-}"
 
-limit=300
+limit=${TEST_LIMIT:-300}
 wrap=
 if [ "${MODE:-}" = tsan ] && setarch -R true 2>/dev/null; then
     wrap="setarch -R" # TSan's shadow wants the classic address space

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# rules.sh [--table] -- each promise has a number, a line that keeps it, a test.
+# rules.sh [--table] -- each promise has a number, a line that keeps it, a test,
+# and a seeded bug that turns the test red (make mutants).
 #
 #   spec/*.md               **REG-CLOSE-3** A region MUST ...
 #   src regions actors ...  RULE(REG_CLOSE_3)
 #   tests                   Spec(REG_CLOSE_3, a_sentence)
+#   tests/mutants           REG_CLOSE_3.patch, REG_CLOSE_3-2.patch
 #
-# Fails on a rule without code or test, on code or a test without a rule, and on
-# a number given twice.
+# Fails on a rule that lacks one of them, on code, a test or a mutant without a
+# rule, and on a number given twice.
 cd "$(dirname "$0")/../.." || exit 1
 
 find_marks() # find_marks KIND PATTERN FILES... -> "kind ID file:line"
@@ -37,6 +39,8 @@ id='[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_[0-9]+'
     find_marks rule "^\*\*${id//_/-}\*\*" "${spec[@]}"
     find_marks code "(^|[^A-Za-z_])RULE\($id\)" "${code[@]}"
     find_marks test "(^|[^A-Za-z_])Spec\($id" "${tests[@]}"
+    find tests/mutants -name '*.patch' 2>/dev/null | sort |
+        sed -E 's|^(.*/([A-Z0-9_]+)(-[0-9]+)?\.patch)$|mutant \2 \1|'
 } | LC_ALL=C sort -s -k2,2V | awk -v table="${1:-}" '
 function say(text) { offence[bad++] = text }
 {
@@ -51,18 +55,21 @@ END {
     for (i = 1; i <= n; i++) {
         id = ids[i]
         if (table != "") {
-            printf "%-16s %s -> %s -> %s\n", id, at[id, "rule"], \
-                at[id, "code"], at[id, "test"]
+            printf "%-16s %s -> %s -> %s -> %s\n", id, at[id, "rule"], \
+                at[id, "code"], at[id, "test"], at[id, "mutant"]
         }
         if (at[id, "rule"] == "") {
-            say((at[id, "code"] at[id, "test"]) ": " id " is no rule of spec/")
+            say((at[id, "code"] at[id, "test"] at[id, "mutant"]) ": " id \
+                " is no rule of spec/")
             continue
         }
         rules++
         if (at[id, "code"] == "") { say(at[id, "rule"] ": " id " has no code") }
         if (at[id, "test"] == "") { say(at[id, "rule"] ": " id " has no test") }
+        if (at[id, "mutant"] == "") { gaps = gaps " " id }
     }
     for (i = 0; i < bad; i++) { print offence[i] }
     if (bad) { printf "rules: %d offences\n", bad; exit 1 }
+    if (gaps != "") { printf "rules without a mutant:%s\n", gaps }
     printf "rules: fine (%d rules)\n", rules
 }'
