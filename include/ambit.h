@@ -10,6 +10,7 @@
 #include <ambit/file.h>
 #include <ambit/net.h>
 #include <ambit/obligation.h>
+#include <ambit/outcome.h>
 #include <ambit/poll.h>
 #include <ambit/region.h>
 #include <ambit/runtime.h>

@@ -53,6 +53,7 @@ static void cause_strengthen(struct region_cause *cause,
 {
     if (new->kind > cause->kind) {
         RULE(CAN_5);
+        RULE(CAN_10);
         *cause = *new;
     }
 }
@@ -109,21 +110,41 @@ static void cancel_one(struct region *region, struct region_cause *cause,
     spin_unlock(&region->owner.lock);
 }
 
-void region_cancel(struct region *region, enum ambit_cancel_kind kind,
-                   const char *text)
+void region_cancel_for(struct region *region, const struct region_cause *cause)
 {
-    const struct region_cause cause = {kind, text, region->name};
-    cancel_one(region, &region->own, &cause);
+    cancel_one(region, &region->own, cause);
     RULE(CAN_7);
     for (struct region *at = region; (at = walk_on(region, at)) != NULL;) {
-        cancel_one(at, &at->outer_cause, &cause);
+        cancel_one(at, &at->outer_cause, cause);
     }
 }
 
-void ambit_cancel(ambit_region *region, const char *text)
+void region_cancel(struct region *region, enum ambit_cancel_kind kind,
+                   const char *text)
 {
+    const struct region_cause cause = {
+        .kind = kind, .text = text, .region = region->name};
+    region_cancel_for(region, &cause);
+}
+
+/* The task that runs on this thread; NULL: none, or on no worker. */
+static const char *caller_name(void)
+{
+    struct worker *self = worker_self;
+    return self != NULL && self->current != NULL ? self->current->name : NULL;
+}
+
+void ambit_cancel(ambit_region *public, const char *text)
+{
+    struct region *region = region_of(public);
+    const struct region_cause cause = {
+        .kind = AMBIT_CANCEL_USER,
+        .text = text,
+        .region = region->name,
+        .task = caller_name(),
+    };
     RULE(CAN_1);
-    region_cancel(region_of(region), AMBIT_CANCEL_USER, text);
+    region_cancel_for(region, &cause);
 }
 
 struct ambit_cancel_reason ambit_cancel_reason(ambit_region *public)
@@ -139,5 +160,6 @@ struct ambit_cancel_reason ambit_cancel_reason(ambit_region *public)
         .own = own && cause.kind != AMBIT_CANCEL_NONE,
         .text = cause.text,
         .region = cause.region,
+        .task = cause.task,
     };
 }

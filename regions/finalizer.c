@@ -102,6 +102,8 @@ static void cleanup_spent(struct timer *timer)
 
 static void finalizer_call(struct region *region, struct finalizer what)
 {
+    RULE(REG_CALL_1);
+    CHECK_NO_LOCK();
     if (what.run != NULL) {
         what.run(what.arg);
         return;

@@ -2,71 +2,207 @@
 /*
  * outcome.c -- what the children's ends make of the region's.
  *
- *                 error            panic               cancelled
- *   FAIL_FAST     kept, cancels    kept, cancels       echo: nothing
- *   COLLECT       kept             kept                echo: nothing
- *   ISOLATE       logged           logged              echo: nothing
+ * Each end gets a verdict, by the policy or by the user's function; the verdict
+ * says what becomes of the siblings and of a failure.  The table of policies
+ * and ends is in spec/region.md.
  *
  * A -ECANCELED of a child is an echo while the region is cancelled, and an
  * error like any other when it is not.  A panic outranks errors; of errors the
  * first is kept; neither is hidden by the cancels it caused.
  *
- *   REG-POLICY-1  With FAIL_FAST the first failure cancels the siblings.
- *   REG-POLICY-2  With COLLECT the siblings go on.
- *   REG-POLICY-3  With ISOLATE a failure is the child's own.
+ *   REG-POLICY-1   With FAIL_FAST the first failure cancels the siblings.
+ *   REG-POLICY-2   With COLLECT the siblings go on.
+ *   REG-POLICY-3   With ISOLATE a failure is the child's own.
+ *   REG-POLICY-4   With .decide the user's function says.
+ *   REG-OUTCOME-1  Each end is counted, once, as what it was.
+ *   REG-OUTCOME-2  The root cause is the first failure.
+ *
+ * Any thread: where the child ended.  The user's function runs under no lock.
  */
 #include "regions/region.h"
 
-static bool is_failure(struct region *region, const struct task_exit *exit)
+#include <stdlib.h>
+
+void outcome_open(struct region *region,
+                  const struct ambit_scope_options *options)
 {
-    if (exit->end != TASK_RETURNED) {
-        return exit->end == TASK_PANICKED;
+    region->policy = (uint8_t)options->policy;
+    region->decide = options->decide;
+    region->decide_user = options->decide_user;
+    region->outcome = options->ret_outcome;
+    if (region->outcome != NULL) {
+        memset(region->outcome, 0, sizeof *region->outcome);
     }
-    bool echo = exit->result == -ECANCELED && region_is_cancelled(region);
-    return exit->result < 0 && !echo;
+    if (region->outcome != NULL || region->decide != NULL) {
+        /* ORDER(cancel): relaxed.  The region is not open yet. */
+        atomic_fetch_or_explicit(&region->owner.flags, REGION_WATCHED,
+                                 memory_order_relaxed);
+    }
 }
 
-static void keep(struct region *region, const struct task_exit *exit)
+static struct ambit_child_end end_of(struct region *region,
+                                     const struct task_exit *exit)
+{
+    struct ambit_child_end end = {.code = exit->result, .task = exit->name};
+    switch (exit->end) {
+    case TASK_PANICKED:
+        end.end = AMBIT_ENDED_PANICKED;
+        end.code = -EOWNERDEAD;
+        break;
+    case TASK_NEVER_RAN:
+        end.end = AMBIT_ENDED_CANCELLED;
+        end.never_ran = true;
+        break;
+    case TASK_RETURNED:
+        if (exit->result == -ECANCELED && region_is_cancelled(region)) {
+            end.end = AMBIT_ENDED_CANCELLED;
+        } else {
+            end.end = exit->result < 0 ? AMBIT_ENDED_ERR : AMBIT_ENDED_OK;
+        }
+        break;
+    }
+    return end;
+}
+
+static bool is_failure(const struct ambit_child_end *end)
+{
+    return end->end == AMBIT_ENDED_ERR || end->end == AMBIT_ENDED_PANICKED;
+}
+
+/* Lock held. */
+static void count(struct ambit_outcome *outcome,
+                  const struct ambit_child_end *end)
+{
+    uint64_t *const counters[] = {
+        [AMBIT_ENDED_OK] = &outcome->ok,
+        [AMBIT_ENDED_ERR] = &outcome->failed,
+        [AMBIT_ENDED_CANCELLED] = &outcome->cancelled,
+        [AMBIT_ENDED_PANICKED] = &outcome->panicked,
+    };
+    RULE(REG_OUTCOME_1);
+    ++*counters[end->end];
+    outcome->never_ran += end->never_ran;
+    RULE(REG_OUTCOME_3);
+    outcome->worst = ambit_worse(outcome->worst, *end);
+    if (is_failure(end) && outcome->root.task == NULL) {
+        RULE(REG_OUTCOME_2);
+        outcome->root = *end;
+    }
+}
+
+/* The first failure brings its reasons along; others' are dropped. */
+static void keep(struct region *region, const struct ambit_child_end *end,
+                 struct cause **cause)
 {
     spin_lock(&region->owner.lock);
-    if (exit->end == TASK_PANICKED) {
+    if (end->end == AMBIT_ENDED_PANICKED) {
         RULE(TASK_PANIC_3);
         region->panicked = true;
     } else if (region->failure == 0) {
-        region->failure = exit->result;
+        region->failure = end->code;
+    }
+    if (region->root.task == NULL) {
+        region->root = (struct region_root){end->task, end->code, *cause};
+        *cause = NULL;
     }
     spin_unlock(&region->owner.lock);
 }
 
-static void tell(struct region *region, const struct task_exit *exit)
+static void tell(struct region *region, const struct ambit_child_end *end)
 {
     RULE(REG_POLICY_3);
     log_line(region->host->runtime, AMBIT_LOG_INFO,
-             "task \"%s\" of region \"%s\" failed on its own: %s", exit->name,
+             "task \"%s\" of region \"%s\" failed on its own: %s", end->task,
              region->name != NULL ? region->name : "scope",
-             exit->end == TASK_PANICKED ? "it panicked"
-                                        : ambit_strerror(exit->result));
+             end->end == AMBIT_ENDED_PANICKED ? "it panicked"
+                                              : ambit_strerror(end->code));
+}
+
+static enum ambit_verdict verdict_of(struct region *region,
+                                     const struct ambit_child_end *end)
+{
+    if (region->decide != NULL) {
+        RULE(REG_POLICY_4);
+        CHECK_NO_LOCK();
+        return region->decide(region->decide_user, end);
+    }
+    if (!is_failure(end)) {
+        return AMBIT_IGNORE;
+    }
+    switch ((enum ambit_policy)region->policy) {
+    case AMBIT_FAIL_FAST:
+        RULE(REG_POLICY_1);
+        return AMBIT_CANCEL_SIBLINGS;
+    case AMBIT_COLLECT:
+        RULE(REG_POLICY_2);
+        return AMBIT_KEEP;
+    case AMBIT_ISOLATE:
+        tell(region, end);
+        return AMBIT_IGNORE;
+    }
+    return AMBIT_CANCEL_SIBLINGS;
+}
+
+static void cancel_siblings(struct region *region,
+                            const struct ambit_child_end *end)
+{
+    bool failed = is_failure(end);
+    struct region_cause cause = {
+        .kind = failed ? AMBIT_CANCEL_FAIL_FAST : AMBIT_CANCEL_USER,
+        .code = end->code,
+        .text = end->task,
+        .region = region->name,
+        .task = end->task,
+    };
+    spin_lock(&region->owner.lock);
+    if (failed && region->root.cause != NULL &&
+        region->root.task == end->task && region->root.code == end->code) {
+        cause.because = &region->root.cause->chain;
+    }
+    spin_unlock(&region->owner.lock);
+    region_cancel_for(region, &cause);
+}
+
+static void act(struct region *region, const struct ambit_child_end *end,
+                struct cause **cause)
+{
+    switch (verdict_of(region, end)) {
+    case AMBIT_IGNORE:
+        return;
+    case AMBIT_KEEP:
+        if (is_failure(end)) {
+            keep(region, end, cause);
+        }
+        return;
+    case AMBIT_CANCEL_SIBLINGS:
+    default:
+        if (is_failure(end)) {
+            keep(region, end, cause);
+        }
+        cancel_siblings(region, end);
+        return;
+    }
 }
 
 void outcome_child(struct region *region, const struct task_exit *exit)
 {
-    if (!is_failure(region, exit)) {
+    /* ORDER(cancel): relaxed.  Set before the first child, or by the task that
+     * now ends. */
+    uint32_t flags =
+        atomic_load_explicit(&region->owner.flags, memory_order_relaxed);
+    if (LIKELY((flags & REGION_WATCHED) == 0 && exit->result >= 0 &&
+               exit->end == TASK_RETURNED)) {
         return;
     }
-    switch ((enum ambit_policy)region->policy) {
-    case AMBIT_FAIL_FAST:
-        keep(region, exit);
-        RULE(REG_POLICY_1);
-        region_cancel(region, AMBIT_CANCEL_FAIL_FAST, exit->name);
-        return;
-    case AMBIT_COLLECT:
-        RULE(REG_POLICY_2);
-        keep(region, exit);
-        return;
-    case AMBIT_ISOLATE:
-        tell(region, exit);
-        return;
+    struct ambit_child_end end = end_of(region, exit);
+    struct cause *cause = chain_of_exit(region, exit);
+    if (region->outcome != NULL) {
+        spin_lock(&region->owner.lock);
+        count(region->outcome, &end);
+        spin_unlock(&region->owner.lock);
     }
+    act(region, &end, &cause);
+    free(cause);
 }
 
 /* Lock held: until it is detached, a cancel from further out may come. */
@@ -97,5 +233,9 @@ int outcome_result(struct region *region)
     spin_lock(&region->owner.lock);
     int result = result_now(region);
     spin_unlock(&region->owner.lock);
+    if (region->outcome != NULL) {
+        region->outcome->result = result;
+        region->outcome->cleanup_overrun = region->spent;
+    }
     return result;
 }

@@ -105,7 +105,7 @@ static void region_init(struct region *region, struct region *parent,
     capability_open(region, options->without);
     region->host = host;
     region->name = options->name;
-    region->policy = (uint8_t)options->policy;
+    outcome_open(region, options);
     region->tasks_max = REGION_CHILD - 1;
     if (parent != NULL) {
         RULE(REG_BUDGET_1);
@@ -294,6 +294,8 @@ int region_close(struct region *region, bool early)
     ledger_settle(region); /* of the finalizers */
     reap_ended(region);
     int result = outcome_result(region);
+    chain_of_result(region, result);
     region_detach(region);
+    chain_free_all(region);
     return result;
 }

@@ -27,14 +27,34 @@
 
 #include <ambit/region.h>
 
+/* In owner.flags: more is wanted of an end than that no failure is lost. */
+#define REGION_WATCHED (UINT32_C(1) << 1)
+
 struct finalizer;
 struct signal_watch;
 
-/* One origin of a cancel. */
+/* One origin of a cancel.  The texts live as long as the region it is of. */
 struct region_cause {
     enum ambit_cancel_kind kind;
+    int code;
     const char *text;
     const char *region;
+    const char *task;
+    const struct ambit_cancel_chain *because; /* that region's root.chain */
+};
+
+/* The first failure that a region keeps. */
+struct region_root {
+    const char *task;
+    int code;
+    struct cause *cause; /* ours; NULL: the task has not said */
+};
+
+/* What made a scope fail, until its host ends: see chain.c. */
+struct cause {
+    struct cause *next; /* region.causes */
+    const void *host;
+    struct ambit_cancel_chain chain;
 };
 
 struct region {
@@ -49,6 +69,9 @@ struct region {
     const char *name;
     uint32_t tasks_max;
     uint8_t policy;
+    ambit_decide_fn *decide;    /* NULL: by policy */
+    void *decide_user;
+    struct ambit_outcome *outcome; /* the user's, or NULL */
     bool linked;                /* in parent.children */
     int64_t cleanup_ns;
     int64_t close_warn_ns;
@@ -61,7 +84,9 @@ struct region {
     struct region_cause outer_cause;
     struct finalizer *finalizers; /* newest first */
     struct list_node obligations; /* newest last */
-    int failure;                /* the first one of a child; 0: none */
+    int failure;                /* the first error of a child; 0: none */
+    struct region_root root;
+    struct cause *causes;       /* of tasks that have not ended */
     bool panicked;
 
     /* host */
@@ -112,6 +137,8 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
 /* cancel.c */
 void region_cancel(struct region *region, enum ambit_cancel_kind kind,
                    const char *text);
+void region_cancel_for(struct region *region,
+                       const struct region_cause *cause);
 bool region_is_cancelled(struct region *region);
 
 /* capability.c */
@@ -120,8 +147,19 @@ void capability_open(struct region *region, unsigned without);
 int capability_needs(struct task_owner *owner, unsigned needs);
 
 /* outcome.c */
+void outcome_open(struct region *region,
+                  const struct ambit_scope_options *options);
 void outcome_child(struct region *region, const struct task_exit *exit);
+/* All but the detachment is done: the result, for the host. */
 int outcome_result(struct region *region);
+
+/* chain.c -- because of whom. */
+/* The host is about to get that result of a region, which is still there. */
+void chain_of_result(struct region *region, int result);
+/* A task has ended: what is known of its failure, to be freed, or NULL. */
+struct cause *chain_of_exit(struct region *region,
+                            const struct task_exit *exit);
+void chain_free_all(struct region *region);
 
 /* finalizer.c */
 void finalizers_run(struct region *region);

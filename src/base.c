@@ -4,6 +4,8 @@
  */
 #include "src/base.h"
 
+#include "src/spin.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,6 +21,10 @@ _Noreturn void base_die(const char *file, int line, const char *what)
     }
     abort();
 }
+
+#if defined(AMBIT_CHECKED) && !defined(AMBIT_LAB)
+__thread unsigned spin_depth __attribute__((tls_model("initial-exec")));
+#endif
 
 #ifdef AMBIT_CHECKED
 void rule_pass(struct rule_mark *mark)

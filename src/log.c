@@ -3,6 +3,7 @@
  * log.c -- a line to the user's function, or to stderr.
  */
 #include "src/runtime.h"
+#include "src/spin.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ void log_line(struct runtime *runtime, enum ambit_log_level level,
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    CHECK_NO_LOCK();
     if (runtime != NULL && runtime->options.log != NULL) {
         runtime->options.log(runtime->options.log_user, level, line);
     } else {

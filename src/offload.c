@@ -22,6 +22,7 @@ static void call_run(struct blocking_job *job)
 {
     struct call *call = CONTAINER_OF(job, struct call, job);
     RULE(TASK_BLOCK_1);
+    CHECK_NO_LOCK();
     task_wake(call->task, call->fn(call->arg));
 }
 

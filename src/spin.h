@@ -13,6 +13,17 @@
 
 #include <sched.h>
 
+/* Where user code is called: none of our locks is held.  Not in the lab, whose
+ * threads are all one. */
+#if defined(AMBIT_CHECKED) && !defined(AMBIT_LAB)
+extern __thread unsigned spin_depth __attribute__((tls_model("initial-exec")));
+#define CHECK_NO_LOCK() ASSERT(spin_depth == 0)
+#define SPIN_DEPTH(by) ((void)(spin_depth += (unsigned)(by)))
+#else
+#define CHECK_NO_LOCK() ((void)0)
+#define SPIN_DEPTH(by) ((void)0)
+#endif
+
 struct spin {
     _Atomic uint32_t held; /* any thread: ORDER(spin) */
 };
@@ -39,10 +50,12 @@ static inline void spin_lock(struct spin *spin)
     while (atomic_exchange_explicit(&spin->held, 1, memory_order_acquire)) {
         spin_pause(&tries);
     }
+    SPIN_DEPTH(1);
 }
 
 static inline void spin_unlock(struct spin *spin)
 {
+    SPIN_DEPTH(-1);
     /* ORDER(spin): release.  What was done under the lock is seen by the
      * exchange of the next holder. */
     atomic_store_explicit(&spin->held, 0, memory_order_release);

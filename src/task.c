@@ -303,7 +303,7 @@ static void task_exit(struct task *task, enum task_end end, int result)
     if (task->hooks != NULL && task->hooks->ended != NULL) {
         task->hooks->ended(task);
     }
-    struct task_exit exit = {task->name, end, result};
+    struct task_exit exit = {task, task->name, end, result};
     /* Told last: after that the owner may be gone, and with a joiner so may
      * the record. */
     if (!task->joinable || !join_ended(task)) {
@@ -320,20 +320,24 @@ static bool task_is_void(struct task *task)
             OWNER_CANCELLED) != 0;
 }
 
+static void dispose_of_arg(struct task *task)
+{
+    if (task->dispose != NULL) {
+        CHECK_NO_LOCK();
+        task->dispose(task->arg);
+    }
+}
+
 static void task_never_run(struct task *task)
 {
     RULE(TASK_SPAWN_3);
-    if (task->dispose != NULL) {
-        task->dispose(task->arg);
-    }
+    dispose_of_arg(task);
     task_exit(task, TASK_NEVER_RAN, -ECANCELED);
 }
 
 void task_refuse(struct task *task, int result)
 {
-    if (task->dispose != NULL) {
-        task->dispose(task->arg);
-    }
+    dispose_of_arg(task);
     task_exit(task, TASK_RETURNED, result);
 }
 
@@ -345,6 +349,7 @@ void task_run(struct task *task)
     }
     task->begun = true;
     RULE(TASK_SPAWN_3);
+    CHECK_NO_LOCK();
     int result = task->fn(&task->cx, task->arg);
     if (result == TASK_DORMANT) {
         return; /* may be running elsewhere already: hands off */

@@ -41,6 +41,7 @@ enum task_end {
 
 /* What is left of a task when it has ended. */
 struct task_exit {
+    const void *who; /* tells it from others; not to be read */
     const char *name;
     enum task_end end;
     int result;
@@ -61,7 +62,7 @@ enum abort_state {
 
 /* The flags of an owner: whether its tasks are cancelled, and which kinds of
  * calls they may not make.  In one word, so that a call looks once. */
-#define OWNER_CANCELLED UINT32_C(1)
+#define OWNER_CANCELLED UINT32_C(1) /* bits 1 to 7 are the owner's own */
 #define OWNER_WITHOUT(caps) ((uint32_t)(caps) << 8)
 
 /* Who is told when a task ends, and who can cancel it.  Filled in by the rooms

@@ -29,6 +29,7 @@
 #define AMBIT_REGION_H
 
 #include <ambit/capability.h>
+#include <ambit/outcome.h>
 
 AMBIT_BEGIN
 
@@ -38,21 +39,12 @@ enum ambit_policy {
     AMBIT_ISOLATE,   /* a child's failure is its own: counted and logged only */
 };
 
-/* Why a region is cancelled, weakest first; a reason only strengthens. */
-enum ambit_cancel_kind {
-    AMBIT_CANCEL_NONE,
-    AMBIT_CANCEL_USER,      /* ambit_cancel(), or leaving a scope early */
-    AMBIT_CANCEL_SIGNAL,    /* .until_signal */
-    AMBIT_CANCEL_FAIL_FAST, /* a child failed */
-    AMBIT_CANCEL_DEADLINE,  /* the region's own deadline */
-    AMBIT_CANCEL_SHUTDOWN,  /* the runtime stops, or a supervisor ends it */
-};
-
 struct ambit_cancel_reason {
     enum ambit_cancel_kind kind;
     bool own;            /* it started at this region, not further out */
     const char *text;    /* of the caller of ambit_cancel(); may be NULL */
     const char *region;  /* name of the region it started at; may be NULL */
+    const char *task;    /* name of who asked, or failed; may be NULL */
 };
 
 struct ambit_scope_options {
@@ -67,6 +59,9 @@ struct ambit_scope_options {
     ambit_duration cleanup;    /* time set aside for finalizers; 0: 5 s */
     ambit_duration close_warn; /* a close this long reports; 0: 5 s */
     unsigned without;          /* enum ambit_capability: none of these inside */
+    ambit_decide_fn *decide;   /* a policy of one's own, instead of .policy */
+    void *decide_user;
+    struct ambit_outcome *ret_outcome; /* see outcome.h; NULL: not wanted */
 };
 
 /* Room for one region in the caller's frame. */
@@ -77,7 +72,7 @@ struct ambit_scope_block {
     int rc_before;
     bool reached_end;
     bool left;
-    unsigned char room[448] __attribute__((aligned(16)));
+    unsigned char room[640] __attribute__((aligned(16)));
 };
 
 /*
@@ -134,6 +129,15 @@ AMBIT_API void ambit_cancel(ambit_region *region, const char *text);
 /* Why, or kind AMBIT_CANCEL_NONE.  Same callers as ambit_cancel(). */
 AMBIT_API struct ambit_cancel_reason
 ambit_cancel_reason(ambit_region *region);
+
+/*
+ * Explains the cancel of the region: who because of whom.  The length of the
+ * chain; 0, and an empty one, when it is not cancelled.  A region that failed
+ * because a task gave the result of a scope inside of it leads on to what that
+ * scope failed of.  Same callers.  Does not suspend.
+ */
+AMBIT_API int ambit_cancel_chain(ambit_region *region,
+                                 struct ambit_cancel_chain *ret_chain);
 
 /* Moves the region's deadline, earlier or later, but never later than its
  * parent's.  The opener or a task of the region.  0; -ESHUTDOWN when the
