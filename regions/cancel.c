@@ -144,6 +144,7 @@ void ambit_cancel(ambit_region *public, const char *text)
         .task = caller_name(),
     };
     RULE(CAN_1);
+    RULE(CAN_12);
     region_cancel_for(region, &cause);
 }
 
