@@ -114,11 +114,7 @@ static struct region_cause cause_of(struct region *region, int result)
 /* The region whose task the host is; NULL: that of an actor, or the root's. */
 static struct region *home_of(struct task *host)
 {
-    struct region *home = NULL;
-    if (host->hooks == NULL) {
-        home = region_of_owner(host->owner);
-    }
-    return home;
+    return region_is_owner(host->owner) ? region_of_owner(host->owner) : NULL;
 }
 
 /* Takes the host's entry out of the list.  Lock held. */

@@ -24,6 +24,11 @@ static void region_exited(struct task_owner *owner,
     region_leave(region, REGION_TASK);
 }
 
+bool region_is_owner(const struct task_owner *owner)
+{
+    return owner->task_exited == region_exited;
+}
+
 /* The flags ask for a second look. */
 static int refuse(uint32_t flags)
 {

@@ -127,6 +127,8 @@ int region_close(struct region *region, bool early);
  * a task where the region is without AMBIT_CAP_SPAWN. */
 int region_admit(struct region *region, uint64_t unit);
 void region_leave(struct region *region, uint64_t unit);
+/* The owner is a region, and no actor or run. */
+bool region_is_owner(const struct task_owner *owner);
 
 /* spawn.c */
 /* A SEND task of a part of ours, with its hooks.  0 or as ambit_spawn(). */
