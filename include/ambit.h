@@ -8,6 +8,7 @@
 #include <ambit/capability.h>
 #include <ambit/combine.h>
 #include <ambit/file.h>
+#include <ambit/group.h>
 #include <ambit/net.h>
 #include <ambit/obligation.h>
 #include <ambit/outcome.h>
@@ -18,5 +19,6 @@
 #include <ambit/supervisor.h>
 #include <ambit/task.h>
 #include <ambit/time.h>
+#include <ambit/token.h>
 
 #endif

@@ -190,7 +190,6 @@ static void run_ended(struct task *task)
     if (task->end == TASK_PANICKED) {
         RULE(COMB_PANIC_1);
         run->result = -EOWNERDEAD;
-        run->made = false;
     } else if (run_state(run) == RUN_WAITS) {
         run->result = task->result; /* cancelled before its first run, or
                                        there was no stack for it */

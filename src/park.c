@@ -106,6 +106,7 @@ const char *park_kind_name(enum park_kind kind)
         [PARK_START] = "the init of an actor",
         [PARK_CHILD] = "a child to end",
         [PARK_BRANCH] = "a branch",
+        [PARK_TOKEN] = "a token",
         [PARK_SHUT] = "the last use of a file",
     };
     ASSERT((unsigned)kind < PARK_KINDS);

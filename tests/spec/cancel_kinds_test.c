@@ -56,6 +56,7 @@ struct world {
     int full_sockets[8]; /* a listener whose queue is full, and who filled it */
     char full_address[64];
     ambit_actor_ref server, full_server;
+    ambit_token *token;
     int gate[2]; /* a pipe: what reads from it goes on at the end */
     struct count begun, crashes;
 };
@@ -115,6 +116,7 @@ static void world_open(ambit_cx *cx, struct world *w, ambit_region *region)
     WANT_EQ(ambit_spawn_with(region, keep_pool_busy, &w,
                              .tier = AMBIT_BLOCKING), 0);
     WANT(until(cx, &w->begun, 1));
+    WANT_EQ(ambit_token_create(NULL, &w->token), 0);
     WANT_EQ(ambit_tcp_listen("127.0.0.1:0", &w->listener), 0);
     WANT_EQ(ambit_tcp_local(w->listener, address, sizeof address), 0);
     WANT_EQ(ambit_tcp_connect(cx, address, &w->here), 0);
@@ -144,6 +146,8 @@ static void world_close(ambit_cx *cx, struct world *w)
     for (size_t i = 0; i < ARRAY_LEN(w->full_sockets); i++) {
         close(w->full_sockets[i]);
     }
+    WANT_EQ(ambit_token_waiters(w->token), 0);
+    ambit_token_unref(w->token);
     ambit_cancel(w->region, "the walk is over");
 }
 
@@ -263,6 +267,11 @@ static int by_race(ambit_cx *cx, struct world *w)
     return ambit_race2(cx, branch, branch, NULL);
 }
 
+static int by_token(ambit_cx *cx, struct world *w)
+{
+    return ambit_token_wait(cx, w->token);
+}
+
 static int idle_child(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -328,6 +337,7 @@ static const struct {
     {"supervise", by_supervise, KIND(PARK_START)},
     {"child", by_child, KIND(PARK_CHILD)},
     {"branch", by_race, KIND(PARK_BRANCH)},
+    {"token", by_token, KIND(PARK_TOKEN)},
     {"child that ended", by_child_told, KIND(PARK_CHILD)},
 };
 
