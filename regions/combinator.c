@@ -24,6 +24,8 @@
  */
 #include "regions/combinator.h"
 
+#include <ambit/capability.h>
+
 #include <stdlib.h>
 
 #define WAITED UINT64_C(1)
@@ -478,6 +480,9 @@ int ambit_hedge(ambit_cx *cx, struct ambit_branch *branches, size_t n,
     struct combine c = {.cx = cx, .branches = branches, .n = n,
                         .bad_allowed = n, .every_end = true,
                         .delay_ns = delay.ns};
-    return n == 0 || delay.ns < 0 ? -EINVAL
-                                  : combine_one(&c, "hedge", ret_winner);
+    if (n == 0 || delay.ns < 0) {
+        return -EINVAL;
+    }
+    int rc = capability_needs(task_of(cx)->scope, AMBIT_CAP_TIME);
+    return rc < 0 ? rc : combine_one(&c, "hedge", ret_winner);
 }

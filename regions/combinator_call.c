@@ -16,6 +16,8 @@
  */
 #include "regions/combinator.h"
 
+#include <ambit/capability.h>
+
 /* Under the lock; nobody changes it later when no child is left. */
 static bool has_failed(struct region *region)
 {
@@ -55,7 +57,12 @@ int branch_call(ambit_cx *cx, const struct ambit_branch *branch, void *room,
     struct ambit_scope_block block;
     const struct ambit_scope_options options = {.size_ = sizeof options,
                                                 .name = branch->name};
-    int rc = ambit_scope_open(cx, &block, &options);
+    int rc = limit_ns == INT64_MAX
+                 ? 0
+                 : capability_needs(task_of(cx)->scope, AMBIT_CAP_TIME);
+    if (rc == 0) {
+        rc = ambit_scope_open(cx, &block, &options);
+    }
     if (rc < 0) {
         return rc;
     }

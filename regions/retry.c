@@ -8,11 +8,10 @@
  *                 that are worth another one.
  *   COMB-RETRY-2  A pause is within its bounds.
  *
- * Owner: the task that calls.  The random numbers are its worker's.
+ * Owner: the task that calls.  The random numbers are its worker's,
+ * from the runtime's seed.
  */
 #include "regions/combinator.h"
-
-#include "src/worker.h"
 
 static const int worth_it[] = {-EAGAIN,       -EBUSY,       -EINTR,
                                -ETIMEDOUT,    -ECONNREFUSED, -ECONNRESET,
@@ -84,9 +83,6 @@ int ambit_retry_(ambit_cx *cx, struct ambit_branch branch,
     if (rc < 0) {
         return rc;
     }
-    if (task_worker(task_of(cx)) == NULL) {
-        return -EPERM;
-    }
     ambit_duration limit = options.attempt_timeout;
     for (uint32_t attempt = 1;; attempt++) {
         rc = ambit_timeout_at(
@@ -94,7 +90,7 @@ int ambit_retry_(ambit_cx *cx, struct ambit_branch branch,
         if (attempt == options.attempts_max || !is_worth_it(&options, rc)) {
             return rc;
         }
-        uint32_t random = worker_random(task_worker(task_of(cx)));
+        uint32_t random = (uint32_t)runtime_random(task_of(cx)->runtime);
         int woken = ambit_sleep(
             cx, ambit_ns(retry_pause_ns(&options, attempt, random)));
         if (woken < 0) {

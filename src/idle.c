@@ -31,6 +31,16 @@ static uint64_t worker_bit(const struct worker *worker)
     return UINT64_C(1) << worker->index;
 }
 
+static uint32_t next_random(struct worker *worker)
+{
+    uint32_t x = worker->random;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    worker->random = x;
+    return x;
+}
+
 /* Takes half of what the victim has, runs nothing yet. */
 static bool steal_from(struct worker *worker, struct worker *victim)
 {
@@ -73,7 +83,7 @@ static bool steal_any(struct worker *worker)
 {
     struct runtime *runtime = worker->runtime;
     unsigned count = runtime->worker_count;
-    unsigned first = worker_random(worker) % count;
+    unsigned first = next_random(worker) % count;
     for (unsigned i = 0; i < count; i++) {
         struct worker *victim = runtime->workers[(first + i) % count];
         if (victim != worker && steal_from(worker, victim)) {

@@ -121,17 +121,6 @@ void worker_switch_out(struct worker *worker, struct task *task);
 /* The same, for a stack whose frames will never be continued. */
 _Noreturn void worker_drop_stack(struct worker *worker);
 
-/* The next number of its own generator (xorshift); never 0. */
-static inline uint32_t worker_random(struct worker *worker)
-{
-    uint32_t x = worker->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    worker->random = x;
-    return x;
-}
-
 void worker_timer_arm(struct timer *timer, int64_t when_ns);
 bool worker_timer_disarm(struct timer *timer);
 

@@ -340,6 +340,8 @@ struct caller {
     struct count *live, *done;
 };
 
+static struct count succeeded;
+
 static int stubborn(ambit_cx *cx, void *arg, void *ret)
 {
     struct count *live = arg;
@@ -348,6 +350,7 @@ static int stubborn(ambit_cx *cx, void *arg, void *ret)
     for (int i = 0; i < 3; i++) {
         (void)ambit_yield(cx);
     }
+    count_up(&succeeded);
     count_add(live, -1);
     return 1;
 }
@@ -374,6 +377,7 @@ static int call_combinator(ambit_cx *cx, void *arg)
         b[i] = (struct ambit_branch){.fn = i < c->good ? stubborn : docile,
                                      .arg = c->live};
     }
+    count_set(&succeeded, 0);
     int rc = c->fn(cx, b, 4);
     WANT_EQ(count_get(c->live), 0);
     for (int i = 0; i < 4; i++) {
@@ -388,6 +392,7 @@ static int call_combinator(ambit_cx *cx, void *arg)
         WANT_EQ(rc, -ECANCELED);
         WANT_EQ(ambit_checkpoint(cx), -ECANCELED);
         /* Nobody succeeded unseen. */
+        WANT_EQ(good, count_get(&succeeded));
         WANT(c->fn == by_join || c->fn == by_quorum || good == 0);
     }
     count_up(c->done);

@@ -47,6 +47,17 @@ static int timeout_rows(ambit_cx *cx, void *arg)
     late.ret = NULL;
     WANT_EQ(ambit_timeout(cx, ambit_ms(1), late), -EINVAL);
     WANT_EQ(ambit_checkpoint(cx), 0); /* the time was the branch's, not ours */
+    int rc = 0;
+    ambit_scope (cx, narrow, &rc, .without = AMBIT_CAP_TIME) {
+        WANT_EQ(ambit_timeout(cx, long_time, piece_branch(&quick, &answer)),
+                -EPERM);
+        WANT_EQ(ambit_hedge(cx, &late, 1, ambit_ms(1), NULL), -EPERM);
+    }
+    ambit_scope (cx, alone, &rc, .without = AMBIT_CAP_SPAWN) {
+        WANT_EQ(ambit_race_all(cx, &late, 1, NULL), -EPERM);
+        WANT_EQ(late.result, -EPERM);
+    }
+    WANT_EQ(rc, 0);
     return 0;
 }
 
