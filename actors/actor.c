@@ -200,6 +200,7 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
     actor->current_kept = false;
     actor->life->news = true;
     RULE(MBX_ACTOR_1);
+    TELL(MESSAGE_HANDLED, &actor->mailbox, message, 0);
     int rc = actor->plan.behaviour->handle(actor, cx, message);
     actor->current = NULL;
     credit_due(actor);
@@ -278,6 +279,7 @@ static bool go_idle(struct actor *actor)
         return true;
     }
     task_enter_worker(&actor->task, worker);
+    TELL(TASK_RUNS, &actor->task, NULL, 0);
     return false;
 }
 

@@ -85,6 +85,7 @@ static uint32_t dispose_all(struct actor *actor, struct message *message)
     while (message != NULL) {
         struct message *next = message_next(message);
         RULE(MBX_ONCE_1);
+        TELL(MESSAGE_DISPOSED, &actor->mailbox, message, 0);
         credits++;
         actor_drop(actor, message, -EPIPE);
         message_free(actor->task.runtime, message);

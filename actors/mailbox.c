@@ -58,6 +58,7 @@ void mailbox_open(struct mailbox *mailbox, uint32_t credits_max,
     while (!moved) {
         moved = gate_move(mailbox, &word, fresh);
     }
+    TELL(MAILBOX_OPENED, mailbox, NULL, credits_max);
 }
 
 uint32_t mailbox_generation(struct mailbox *mailbox)
@@ -253,6 +254,7 @@ static void chain(struct mailbox *mailbox, struct message *message)
     RULE(MBX_ORDER_1);
     struct message *before = atomic_exchange_explicit(
         &mailbox->tail, message, memory_order_seq_cst);
+    TELL(MESSAGE_PUSHED, mailbox, message, 0);
     /* ORDER(mailbox-link): release.  Publishes the message to mailbox_pop();
      * relaxed would let the receiver see an empty body. */
     atomic_store_explicit(&before->next, message, memory_order_release);
@@ -365,6 +367,7 @@ bool mailbox_lock_dead(struct mailbox *mailbox, uint32_t generation)
 
 void mailbox_retire(struct mailbox *mailbox)
 {
+    TELL(MAILBOX_GONE, mailbox, NULL, 0);
     spin_lock(&mailbox->lock);
     uint64_t word = gate_load(mailbox);
     uint64_t next = (uint64_t)(GATE_GENERATION(word) + 1) << 32 | GATE_CLOSED |

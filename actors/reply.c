@@ -49,6 +49,7 @@ struct reply_slot *reply_open(struct task *caller, void *ret, size_t size)
     bool moved = reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_FREE,
                             REPLY_WAITED);
     ASSERT(moved);
+    TELL(CALL_MADE, slot, caller, 0);
     return slot;
 }
 
@@ -61,6 +62,7 @@ static void reply_retire(struct reply_slot *slot)
 {
     uint64_t generation = reply_load(slot) / REPLY_STATES;
     struct runtime *runtime = slot->runtime;
+    TELL(CALL_CLOSED, slot, NULL, 0);
     /* ORDER(reply): release.  Pairs with reply_load() of a stale handle. */
     atomic_store_explicit(&slot->word,
                           (generation + 1) * REPLY_STATES + REPLY_FREE,
@@ -72,10 +74,12 @@ static enum park_answer reply_abort(struct task *task, void *arg)
 {
     struct reply_slot *slot = arg;
     (void)task;
-    return reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_WAITED,
-                      REPLY_CLAIMED)
-               ? PARK_ABORTED
-               : PARK_BUSY;
+    if (!reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_WAITED,
+                    REPLY_CLAIMED)) {
+        return PARK_BUSY;
+    }
+    TELL(CALL_LEFT, slot, NULL, 0);
+    return PARK_ABORTED;
 }
 
 int reply_wait(struct reply_slot *slot)
@@ -107,6 +111,7 @@ int reply_resolve(ambit_reply reply, int result, const void *value,
         }
         return -ESTALE;
     }
+    TELL(CALL_ANSWERED, slot, NULL, result);
     if (result >= 0 && value != NULL) {
         RULE(SRV_CALL_1);
         memcpy(slot->ret, value, size < slot->size ? size : slot->size);

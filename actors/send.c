@@ -21,6 +21,7 @@ static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
         actor_give_credits(actor, 1);
         return -ENOMEM;
     }
+    TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
     *ret_permit = (struct ambit_permit){
         .message = message_body(message),
         .size = size,
@@ -94,6 +95,7 @@ void ambit_abort(struct ambit_permit *permit)
 {
     struct actor *actor = actor_of(permit->to_);
     REQUIRE(permit->node_ != NULL, "a permit is committed or aborted once");
+    TELL(PERMIT_ABORTED, &actor->mailbox, permit->node_, 0);
     message_free(actor->task.runtime, permit->node_);
     permit->node_ = NULL;
     permit->message = NULL;

@@ -106,6 +106,7 @@ static void cancel_one(struct region *region, struct region_cause *cause,
     spin_lock(&region->owner.lock);
     cause_strengthen(cause, new);
     mark(region);
+    TELL(REGION_CANCELLED, region, NULL, new->kind);
     call_off(region);
     spin_unlock(&region->owner.lock);
 }

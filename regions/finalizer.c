@@ -41,6 +41,7 @@ static int finalizer_push(struct region *region, struct finalizer what)
     if (!closed) {
         made->next = region->finalizers;
         region->finalizers = made;
+        TELL(FINALIZER_PUSHED, region, made, 0);
     }
     spin_unlock(&region->owner.lock);
     if (closed) {
@@ -72,6 +73,7 @@ static struct finalizer *finalizer_pop(struct region *region)
         RULE(REG_FIN_1);
         RULE(REG_FIN_2);
         region->finalizers = top->next;
+        TELL(FINALIZER_RUNS, region, top, 0);
     }
     spin_unlock(&region->owner.lock);
     return top;

@@ -157,6 +157,7 @@ int region_open_apart(struct region *region, struct region *parent,
     region_init(region, parent, host, options);
     region->outer = host->scope;
     host->scope = &region->owner;
+    TELL(REGION_OPENED, region, parent, 0);
     return 0;
 }
 
@@ -190,6 +191,7 @@ int region_open(struct region *region, struct region *parent,
     }
     region->outer = host->scope;
     host->scope = &region->owner;
+    TELL(REGION_OPENED, region, parent, 0);
     deadline_open(region, options->deadline.ns);
     if (options->until_signal != 0) {
         int rc = signal_watch_begin(host, options->until_signal,
@@ -237,6 +239,7 @@ static void region_join(struct region *region)
         }
     }
     RULE(REG_CLOSE_1);
+    TELL(REGION_JOINED, region, NULL, 0);
     worker_timer_disarm(&region->close_timer);
 }
 
@@ -269,6 +272,7 @@ static void reap_ended(struct region *region)
 static void region_detach(struct region *region)
 {
     struct region *parent = region->parent;
+    TELL(REGION_CLOSED, region, NULL, 0);
     region->host->scope = region->outer;
     if (!region->linked) {
         return;

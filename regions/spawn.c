@@ -91,6 +91,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
     rc = start(region, task);
     if (rc < 0) {
         join_void(task);
+        TELL(TASK_GONE, task, NULL, 0);
         task_free(task); /* a cancel may have a note on its way to it */
         region_leave(region, REGION_TASK);
         return rc;

@@ -70,6 +70,15 @@ void rule_pass(struct rule_mark *mark);
 #define RULE(rule) ((void)0)
 #endif
 
+/* Tells the lab what happens, at the moment it does: spec/lab/told.h.  Nothing,
+ * and nothing evaluated, in every other build. */
+#ifdef AMBIT_LAB
+#define TELL(what, subject, other, number) \
+    lab_tell(TOLD_##what, (subject), (other), (int64_t)(number))
+#else
+#define TELL(what, subject, other, number) ((void)0)
+#endif
+
 static inline void cpu_relax(void)
 {
 #if defined(AMBIT_LAB)

@@ -85,7 +85,9 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     }
     task->parked = true;
     RULE(TASK_PARK_1);
+    TELL(TASK_PARKS, task, NULL, kind);
     worker_switch_out(task_worker(task), task);
+    TELL(TASK_RUNS, task, NULL, 0);
     ASSERT(!task->parked);
     task->kind = PARK_NONE;
     return task->wake_value;

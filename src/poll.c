@@ -91,6 +91,7 @@ static bool poll_rest(struct task *task)
             return true;
         }
         task_enter_worker(task, worker);
+        TELL(TASK_RUNS, task, NULL, 0);
     }
     RULE(POLL_WAKE_1);
     bool moved = poll_move(task, &word, POLL_RUNNING);

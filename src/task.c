@@ -35,7 +35,10 @@ static void task_let_go(struct task *task)
 {
     if (!task->embedded) {
         task_unmake(task);
-    } else if (task->hooks != NULL && task->hooks->gone != NULL) {
+        return;
+    }
+    TELL(TASK_GONE, task, NULL, 0);
+    if (task->hooks != NULL && task->hooks->gone != NULL) {
         task->hooks->gone(task);
     }
 }
@@ -157,6 +160,7 @@ void task_init(struct task *task, struct runtime *runtime,
     task->abort_note.deliver = abort_deliver;
     list_init(&task->sibling);
     atomic_init(&task->abort_state, ABORT_NONE);
+    TELL(TASK_MADE, task, owner, 0);
 }
 
 int task_make(struct runtime *runtime, struct task_owner *owner,
@@ -177,6 +181,7 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
         if (arg_size > TASK_ARG_INLINE) {
             task->arg = malloc(arg_size);
             if (task->arg == NULL) {
+                TELL(TASK_GONE, task, NULL, 0);
                 runtime_free(runtime, SLAB_HANDLE_256, task);
                 return -ENOMEM;
             }
@@ -190,6 +195,7 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
 
 void task_unmake(struct task *task)
 {
+    TELL(TASK_GONE, task, NULL, 0);
     if (task->arg != NULL && task->arg != task->arg_room) {
         free(task->arg);
     }
@@ -303,6 +309,7 @@ static void task_exit(struct task *task, enum task_end end, int result)
     if (task->hooks != NULL && task->hooks->ended != NULL) {
         task->hooks->ended(task);
     }
+    TELL(TASK_ENDED, task, NULL, end);
     struct task_exit exit = {task, task->name, end, result};
     /* Told last: after that the owner may be gone, and with a joiner so may
      * the record. */
@@ -350,6 +357,7 @@ void task_run(struct task *task)
     task->begun = true;
     RULE(TASK_SPAWN_3);
     CHECK_NO_LOCK();
+    TELL(TASK_RUNS, task, NULL, 0);
     int result = task->fn(&task->cx, task->arg);
     if (result == TASK_DORMANT) {
         return; /* may be running elsewhere already: hands off */
@@ -364,6 +372,7 @@ void task_run_blocking(struct task *task)
         return;
     }
     jmp_buf out;
+    TELL(TASK_RUNS, task, NULL, 0);
     task->abort_arg = &out;
     if (setjmp(out) != 0) {
         task_exit(task, TASK_PANICKED, -EOWNERDEAD);
@@ -379,6 +388,7 @@ _Noreturn void task_jump_out(struct task *task)
 
 void task_leave_worker(struct task *task)
 {
+    TELL(TASK_RESTS, task, NULL, 0);
     /* ORDER(task-worker): seq_cst.  Pairs with task_post_abort(). */
     atomic_store_explicit(&task->worker, NULL, memory_order_seq_cst);
 }

@@ -124,6 +124,7 @@ void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns)
     timer->order = heap->armed_ever++;
     timer->armed = true;
     heap->armed++;
+    TELL(TIMER_ARMED, timer, NULL, when_ns);
     root_set(heap, meld(heap->root, timer));
 }
 
@@ -147,6 +148,7 @@ bool timer_disarm(struct timer_heap *heap, struct timer *timer)
     timer->prev = NULL;
     timer->armed = false;
     heap->armed--;
+    TELL(TIMER_DISARMED, timer, NULL, 0);
     return true;
 }
 
@@ -167,6 +169,7 @@ size_t timer_fire(struct timer_heap *heap, int64_t now_ns)
             timer->order >= order_end) {
             break;
         }
+        TELL(TIMER_FIRES, timer, NULL, timer->when_ns);
         timer_disarm(heap, timer);
         timer->fired(timer);
         fired++;

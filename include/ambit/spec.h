@@ -80,8 +80,9 @@ struct ambit_exploration {
     double miss;            /* PCT: probability that one run misses a bug */
     bool failed;
     uint64_t failing_seed;
-    char text[1024];        /* what went wrong */
+    char text[4096];        /* what went wrong */
     char replay[1024];      /* for AMBIT_REPLAY */
+    char story[4096];       /* what happened last, a line each */
 };
 
 /*

@@ -130,7 +130,8 @@ static void tell(const struct exploration *e, struct ambit_exploration *ret)
         ret->miss = pct_miss(e);
     }
     if (shared->failed) {
-        snprintf(ret->text, sizeof ret->text, "%s", shared->text);
+        memcpy(ret->text, shared->text, sizeof ret->text);
+        memcpy(ret->story, shared->story, sizeof ret->story);
         replay_print(e, ret->replay, sizeof ret->replay);
     }
 }
@@ -177,6 +178,7 @@ void ambit_exploration_print(const char *name,
     if (e->failed) {
         printf("lab %s: FAILED at seed %llu: %s\n", name,
                (unsigned long long)e->failing_seed, e->text);
+        printf("%s", e->story);
         printf("lab %s: replay with AMBIT_REPLAY='%s'\n", name, e->replay);
     }
     fflush(stdout);

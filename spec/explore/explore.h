@@ -41,7 +41,8 @@ struct shared {
     bool running;
     bool failed;
     bool complete;
-    char text[1024];
+    char text[4096];
+    char story[4096];
     uint64_t runs;
     uint64_t points;
     uint64_t choices;

@@ -70,6 +70,7 @@ static void log_kept(void *user, enum ambit_log_level level, const char *line)
 static void run_failed(void *user, const char *text)
 {
     struct exploration *e = user;
+    lab_story(lab_self, e->shared->story, sizeof e->shared->story);
     snprintf(e->shared->text, sizeof e->shared->text, "%s%s%s%s", text,
              last_line[0] != '\0' ? " (logged last: " : "", last_line,
              last_line[0] != '\0' ? ")" : "");

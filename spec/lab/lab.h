@@ -16,6 +16,7 @@
  *   ring.c      io_uring's rings;  ops.c what is under way in them
  *   net.c       TCP in memory
  *   trace.c     what happened, in a bounded memory, and its fingerprint
+ *   told.h      what the library tells; spec/oracle/ judges it
  *
  * Everything here belongs to the one real thread.  No atomics.
  */
@@ -31,9 +32,12 @@
 #define LAB_THREADS_MAX 128
 #define LAB_STACK_SIZE ((size_t)256 << 10)
 #define LAB_NEVER INT64_MAX
+#define LAB_BEGINS_NS 1000000000 /* the time at which a run begins */
 
 struct lab;
 struct lab_thread;
+struct thing;
+struct things;
 
 /* What is being decided.  0 is always what production would do. */
 enum lab_choice {
@@ -85,6 +89,7 @@ struct lab_thread {
     const void *waits_for;   /* WAITING: a cond, a ring, a thread */
     bool woken;
     struct worker *worker;   /* its worker_self while another one runs */
+    struct thing *task;      /* that runs on it; spec/oracle/ */
     bool begun;
     struct fiber first;      /* its stack, until it begins */
     struct fiber here;       /* where it is while another one runs */
@@ -125,6 +130,8 @@ struct lab {
     struct list_node rings;
     uint64_t ops_issued;
     struct lab_trace *trace;
+    struct things *things;   /* what the library told of; spec/oracle/ */
+    int64_t told_ns;         /* when it told last */
 };
 
 extern __thread struct lab *lab_self __attribute__((tls_model("initial-exec")));
@@ -172,11 +179,13 @@ enum lab_trace_kind {
     TRACE_TIME,
     TRACE_OP,
     TRACE_CQE,
-    TRACE_EVENT, /* from the library */
+    TRACE_TOLD,  /* by the library: told.h */
 };
 void lab_trace(struct lab *lab, enum lab_trace_kind kind, uint64_t a,
                uint64_t b);
 uint64_t lab_fingerprint(const struct lab *lab);
+/* The last lines in words, the oldest first. */
+void lab_story(struct lab *lab, char *ret_text, size_t room);
 
 /* fds.c */
 void lab_fds_begin(struct lab *lab);

@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spec/lab/told.h"
+
 struct lab;
 extern __thread struct lab *lab_self __attribute__((tls_model("initial-exec")));
 
@@ -36,6 +38,14 @@ static inline void lab_point(void)
 {
     if (lab_self != NULL) {
         lab_point_slow();
+    }
+}
+
+static inline void lab_tell(enum told what, const void *subject,
+                            const void *other, int64_t number)
+{
+    if (lab_self != NULL) {
+        lab_told(what, subject, other, number);
     }
 }
 

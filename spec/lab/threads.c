@@ -12,6 +12,8 @@
  */
 #include "spec/lab/lab.h"
 
+#include "spec/oracle/oracle.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +28,8 @@ void lab_relax(void);
 
 void lab_fail(const char *format, ...)
 {
+    static char text[4096]; /* not on a task's stack */
     struct lab *lab = lab_self;
-    char text[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -50,6 +52,9 @@ void lab_describe(struct lab *lab, char *ret_text, size_t room)
         at += (size_t)snprintf(ret_text + at, room - at, "%s%s %s",
                                i > 0 ? ", " : "", thread->name,
                                states[thread->state]);
+    }
+    if (at < room) {
+        oracle_describe_tasks(lab, ret_text + at, room - at);
     }
 }
 
@@ -106,7 +111,7 @@ static void advance(struct lab *lab)
         }
     }
     if (next == LAB_NEVER) {
-        char who[1024];
+        static char who[3072];
         lab_describe(lab, who, sizeof who);
         lab_fail("deadlock: nothing can happen any more (%s)", who);
     }
@@ -164,7 +169,7 @@ static void give_way(struct lab *lab)
 static void count_point(struct lab *lab)
 {
     if (++lab->points > lab->options.points_max) {
-        char who[1024];
+        static char who[3072];
         lab_describe(lab, who, sizeof who);
         lab_fail("livelock: %llu points without an end (%s)",
                  (unsigned long long)lab->points, who);
@@ -324,13 +329,14 @@ static void thread_free(struct lab_thread *thread)
 
 void lab_begin(struct lab *lab, const struct lab_options *options)
 {
-    *lab = (struct lab){.options = *options, .now_ns = 1000000000};
+    *lab = (struct lab){.options = *options, .now_ns = LAB_BEGINS_NS};
     if (lab->options.points_max == 0) {
         lab->options.points_max = 20000000;
     }
     list_init(&lab->events);
     list_init(&lab->rings);
     lab->trace = lab_trace_begin();
+    lab->things = things_begin();
     lab_fds_begin(lab);
     lab->current = thread_make(lab, "main");
     lab->current->begun = true;
@@ -355,5 +361,6 @@ void lab_end(struct lab *lab)
     for (uint32_t i = 0; i < lab->thread_count; i++) {
         thread_free(lab->threads[i]);
     }
+    things_end(lab->things);
     lab_trace_end(lab->trace);
 }

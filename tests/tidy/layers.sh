@@ -7,10 +7,11 @@
 #   src/       src, include            and no identifier speaks of what is above
 #   regions/   regions, src, include
 #   actors/    actors, regions, src, include
+#   spec/      spec, actors, regions, src, include; and nobody includes it
 #   examples   what any user has: system headers, <ambit...>, their own files
 cd "$(dirname "$0")/../.." || exit 1
 
-mapfile -t files < <(find include src regions actors docs/examples \
+mapfile -t files < <(find include src regions actors spec docs/examples \
     -name '*.[chS]' ! -name 'test_*' 2>/dev/null | sort)
 
 # Per file: "path:line:text" of its code, comments and strings removed.
@@ -31,6 +32,7 @@ BEGIN {
     down["src"] = " src ambit "
     down["regions"] = " regions src ambit "
     down["actors"] = " actors regions src ambit "
+    down["spec"] = " spec actors regions src ambit "
 }
 {
     file = $0; sub(/:.*/, "", file)

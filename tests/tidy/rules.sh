@@ -5,7 +5,7 @@
 # and a seeded bug that turns the test red (make mutants).
 #
 #   spec/*.md               **REG-CLOSE-3** A region MUST ...
-#   src regions actors ...  RULE(REG_CLOSE_3)
+#   src regions spec ...    RULE(REG_CLOSE_3)
 #   tests                   Spec(REG_CLOSE_3, a_sentence)
 #   tests/mutants           REG_CLOSE_3.patch, REG_CLOSE_3-2.patch
 #
@@ -29,7 +29,7 @@ find_marks() # find_marks KIND PATTERN FILES... -> "kind ID file:line"
 }
 
 mapfile -t spec < <(find spec -name '*.md' 2>/dev/null | sort)
-mapfile -t code < <(find include src regions actors docs/examples \
+mapfile -t code < <(find include src regions actors spec docs/examples \
     -name '*.[chS]' ! -name 'test_*' 2>/dev/null | sort)
 mapfile -t tests < <(find tests docs/examples -name '*.c' -o -name '*.sh' |
     grep -E '^tests/|/test_' | grep -vx tests/tidy/rules.sh | sort)
