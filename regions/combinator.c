@@ -421,6 +421,7 @@ static int combine(struct combine *c, const char *name)
         RULE(COMB_CANCEL_1);
         c->winner = lowest(c, true);
     }
+    TELL(COMBINED, c->region, NULL, c->started);
     deliver(c, rc);
     rc = outcome(c, rc);
     free(c->runs);

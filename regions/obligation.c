@@ -109,6 +109,7 @@ int ledger_add(struct region *region, struct obligation *obligation,
     owed_add(region);
     list_push_back(&region->obligations, &obligation->entry);
     spin_unlock(&region->owner.lock);
+    TELL(DUTY_MADE, obligation, region, 0);
     state_set(obligation, STATE_OPEN);
     return 0;
 }
@@ -119,6 +120,7 @@ int obligation_resolve(struct obligation *obligation)
     if (rc < 0) {
         return rc;
     }
+    TELL(DUTY_RESOLVED, obligation, NULL, 0);
     struct region *region = obligation->region;
     spin_lock(&region->owner.lock);
     RULE(OBL_FLAT_1);
@@ -162,6 +164,7 @@ int obligation_move(struct obligation *obligation, struct region *to)
     spin_lock(&to->owner.lock);
     list_push_back(&to->obligations, &obligation->entry);
     spin_unlock(&to->owner.lock);
+    TELL(DUTY_MOVED, obligation, to, 0);
     state_set(obligation, STATE_OPEN);
     owed_drop(from);
     return 0;
@@ -177,6 +180,7 @@ static bool ledger_take(struct region *region, struct due *ret_due)
         struct obligation *last = CONTAINER_OF(node, struct obligation, entry);
         node = node->prev;
         if (state_move(last, STATE_OPEN, STATE_RESOLVING) == STATE_OPEN) {
+            TELL(DUTY_RESOLVED, last, NULL, 1);
             list_remove(&last->entry);
             *ret_due = last->due;
             state_set(last, STATE_IDLE);

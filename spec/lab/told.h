@@ -27,6 +27,7 @@ enum told {
     TOLD_REGION_CANCELLED, /* number: enum ambit_cancel_kind */
     TOLD_REGION_JOINED,  /* the last child was seen to have left */
     TOLD_REGION_CLOSED,
+    TOLD_COMBINED,       /* of a combinator: results are about to go out */
     TOLD_FINALIZER_PUSHED, /* other: the finalizer */
     TOLD_FINALIZER_RUNS, /* other: the finalizer, taken off */
     /* subject: a mailbox */

@@ -7,6 +7,7 @@
  *
  *   tree.c        no task or child outlives its region; close means quiescence
  *   finalizers.c  last in, first out; once; after the last child
+ *   losers.c      a combinator's branches have ended when it returns
  *   messages.c    committed = handled + disposed + queued; credits; order
  *   duties.c      calls and obligations are resolved exactly once
  *   clock.c       no timer early, no time backwards
@@ -130,6 +131,7 @@ size_t oracle_describe_tasks(struct lab *lab, char *ret_text, size_t room);
 
 /* The judges; each ends the run when it finds a promise broken. */
 void oracle_tree(struct lab *lab, const struct telling *t);
+void oracle_losers(struct lab *lab, const struct telling *t);
 void oracle_finalizers(struct lab *lab, const struct telling *t);
 void oracle_messages(struct lab *lab, const struct telling *t);
 void oracle_duties(struct lab *lab, const struct telling *t);

@@ -35,6 +35,7 @@ static const struct kind kinds[TOLD_KINDS] = {
     [TOLD_REGION_CANCELLED] = {"is cancelled", "", THING_REGION},
     [TOLD_REGION_JOINED] = {"has joined its children", "", THING_REGION},
     [TOLD_REGION_CLOSED] = {"is closed", "", THING_REGION},
+    [TOLD_COMBINED] = {"has its result", "", THING_REGION},
     [TOLD_FINALIZER_PUSHED] = {"takes", "", THING_REGION, THING_FINALIZER,
                                .other_born = true},
     [TOLD_FINALIZER_RUNS] = {"runs", "", THING_REGION, THING_FINALIZER,
@@ -127,6 +128,7 @@ static void judge(struct lab *lab, const struct telling *t)
 {
     oracle_clock(lab, t);
     oracle_tree(lab, t);
+    oracle_losers(lab, t);
     oracle_finalizers(lab, t);
     oracle_messages(lab, t);
     oracle_duties(lab, t);

@@ -79,6 +79,13 @@ static void forgets_to_close(void)
     tell(TOLD_REGION_OPENED, &s.outer, NULL, 0);
 }
 
+static void returns_before_the_losers(void)
+{
+    tell(TOLD_REGION_OPENED, &s.outer, NULL, 0);
+    tell(TOLD_TASK_MADE, &s.task, &s.outer, 0);
+    tell(TOLD_COMBINED, &s.outer, NULL, 0);
+}
+
 static void finalizes_in_order_of_pushing(void)
 {
     tell(TOLD_REGION_OPENED, &s.outer, NULL, 0);
@@ -229,6 +236,7 @@ static const struct story {
     {opens_in_a_closed_one, "REG-ADMIT-1", "opens in region 2 \"outer\", which"},
     {runs_after_its_end, "TASK-PARK-1", "task 2 \"probe\" runs, but it has"},
     {forgets_to_close, "REG-CLOSE-1", "region 2 \"outer\" was left without"},
+    {returns_before_the_losers, "COMB-DRAIN-1", "1 of its branches"},
     {finalizes_in_order_of_pushing, "REG-FIN-2", "finalizer 2 was pushed later"},
     {finalizes_twice, "REG-FIN-1", "not in its list any more"},
     {finalizes_before_the_last_child, "REG-FIN-6", "before the last child"},
