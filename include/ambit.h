@@ -9,6 +9,7 @@
 #include <ambit/combine.h>
 #include <ambit/file.h>
 #include <ambit/group.h>
+#include <ambit/heap.h>
 #include <ambit/net.h>
 #include <ambit/obligation.h>
 #include <ambit/outcome.h>

@@ -301,6 +301,7 @@ int region_close(struct region *region, bool early)
     ledger_settle(region);
     finalizers_run(region);
     ledger_settle(region); /* of the finalizers */
+    heap_close(region);
     reap_ended(region);
     int result = outcome_result(region);
     chain_of_result(region, result);

@@ -31,6 +31,7 @@
 #define REGION_WATCHED (UINT32_C(1) << 1)
 
 struct finalizer;
+struct heap;
 struct signal_watch;
 
 /* One origin of a cancel.  The texts live as long as the region it is of. */
@@ -87,6 +88,7 @@ struct region {
     int failure;                /* the first error of a child; 0: none */
     struct region_root root;
     struct cause *causes;       /* of tasks that have not ended */
+    struct heap *heap;          /* NULL: not used yet */
     bool panicked;
 
     /* host */
@@ -168,6 +170,9 @@ void finalizers_run(struct region *region);
 
 /* obligation.c -- the host: aborts what is left. */
 void ledger_settle(struct region *region);
+
+/* heap.c -- the host: the memory goes. */
+void heap_close(struct region *region);
 
 /* deadline.c */
 void deadline_open(struct region *region, int64_t deadline_ns);
