@@ -56,6 +56,12 @@ struct keeper {
     void (*ended)(struct keeper *keeper, struct actor *actor, int reason);
 };
 
+/* A reply that was taken for later, and where. */
+struct kept_reply {
+    ambit_reply reply;
+    const struct ambit_site *at;
+};
+
 struct life {
     struct region region;
     struct actor *actor;
@@ -63,7 +69,7 @@ struct life {
     bool news;              /* handled something since the last idle */
     bool panicked;
     int reason;             /* why it ends; a panic until told otherwise */
-    ambit_reply *kept;      /* taken for later; answered ones are swept */
+    struct kept_reply *kept; /* answered ones are swept */
     uint32_t kept_len;
     uint32_t kept_room;
     void *reply_room;       /* behind the state */
@@ -140,7 +146,7 @@ int life_begin(struct actor *actor, struct region *parent);
 void life_end(struct actor *actor, int reason);
 /* The region is closed; the last use of the actor by this life. */
 void life_over(struct actor *actor);
-int life_keep_reply(struct life *life, ambit_reply reply);
+int life_keep_reply(struct life *life, struct kept_reply kept);
 void life_drop_replies(struct life *life);
 extern const struct task_hooks life_hooks;
 

@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 
+#define DROPPED_TOLD 8 /* of the replies of one life, in the log */
+
 static int run_terminate(ambit_cx *cx, void *arg)
 {
     struct life *life = arg;
@@ -123,7 +125,7 @@ static void kept_sweep(struct life *life)
 {
     uint32_t len = 0;
     for (uint32_t i = 0; i < life->kept_len; i++) {
-        if (reply_is_open(life->kept[i])) {
+        if (reply_is_open(life->kept[i].reply)) {
             life->kept[len++] = life->kept[i];
         }
     }
@@ -142,7 +144,7 @@ static int kept_make_room(struct life *life)
         return 0;
     }
     uint32_t room = life->kept_room == 0 ? 16 : life->kept_room * 2;
-    ambit_reply *kept = realloc(life->kept, room * sizeof *kept);
+    struct kept_reply *kept = realloc(life->kept, room * sizeof *kept);
     if (kept == NULL) {
         return life->kept_len < life->kept_room ? 0 : -ENOMEM;
     }
@@ -151,21 +153,35 @@ static int kept_make_room(struct life *life)
     return 0;
 }
 
-int life_keep_reply(struct life *life, ambit_reply reply)
+int life_keep_reply(struct life *life, struct kept_reply kept)
 {
     int rc = kept_make_room(life);
     if (rc == 0) {
-        life->kept[life->kept_len++] = reply;
+        life->kept[life->kept_len++] = kept;
     }
     return rc;
 }
 
+static void tell_dropped(struct actor *actor, const struct ambit_site *at)
+{
+    RULE(OBL_REPLY_1);
+    log_line(actor->task.runtime, AMBIT_LOG_WARNING,
+             "server \"%s\" ends without the reply it took at %s:%d; the "
+             "caller is told that it is dead",
+             actor->plan.name, at != NULL ? at->file : "?",
+             at != NULL ? at->line : 0);
+}
+
 void life_drop_replies(struct life *life)
 {
+    unsigned told = 0;
     while (life->kept_len > 0) {
+        struct kept_reply kept = life->kept[--life->kept_len];
         RULE(SRV_REPLY_1);
-        reply_resolve(life->kept[--life->kept_len], -EOWNERDEAD, NULL, 0,
-                      false);
+        int rc = reply_resolve(kept.reply, -EOWNERDEAD, NULL, 0, false);
+        if (rc == 0 && told++ < DROPPED_TOLD) {
+            tell_dropped(life->actor, kept.at);
+        }
     }
 }
 

@@ -103,6 +103,20 @@ void ambit_abort(struct ambit_permit *permit)
     actor_give_credits(actor, 1);
 }
 
+static void permit_left(void *arg)
+{
+    RULE(OBL_PERMIT_1);
+    ambit_abort(arg);
+}
+
+int ambit_oblige_permit_(ambit_region *region,
+                         struct ambit_obligation *obligation,
+                         struct ambit_permit *permit,
+                         const struct ambit_site *site)
+{
+    return ambit_oblige_(region, obligation, permit_left, permit, site);
+}
+
 static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
                      struct task *wait_as)
 {

@@ -244,7 +244,7 @@ ambit_reply ambit_reply_later(ambit_cx *cx)
                 actor->current->kind == MESSAGE_CALL,
             "ambit_reply_later is for handle_call");
     ambit_reply reply = message_reply(actor->current);
-    if (life_keep_reply(actor->life, reply) < 0) {
+    if (life_keep_reply(actor->life, (struct kept_reply){reply, cx->at}) < 0) {
         return (ambit_reply){NULL, 0};
     }
     actor->current_kept = true;

@@ -18,6 +18,7 @@
 #ifndef AMBIT_ACTOR_H
 #define AMBIT_ACTOR_H
 
+#include <ambit/obligation.h>
 #include <ambit/task.h>
 
 AMBIT_BEGIN
@@ -83,6 +84,28 @@ AMBIT_API int ambit_try_reserve(ambit_actor_ref actor, size_t size,
  * disposed.  The permit is used up either way.  Any thread. */
 AMBIT_API int ambit_commit(struct ambit_permit *permit);
 AMBIT_API void ambit_abort(struct ambit_permit *permit);
+
+/*
+ * Puts a permit on record with the region (see ambit/obligation.h): when it is
+ * left, by an early return or a panic, the region's close aborts it.  Whoever
+ * finishes it takes it off the record first:
+ *
+ *     if (ambit_fulfil(&record) == 0)
+ *         ambit_commit(&permit);
+ *
+ * The results of ambit_oblige(); after a refusal the permit is as before.
+ * permit stays where it is, as the record does.
+ */
+#define ambit_oblige_permit(region, obligation, permit) \
+    (__extension__({ \
+        static const struct ambit_site ambit_site_ = {__FILE__, __LINE__}; \
+        ambit_oblige_permit_((region), (obligation), (permit), \
+                             &ambit_site_); \
+    }))
+AMBIT_API int ambit_oblige_permit_(ambit_region *region,
+                                   struct ambit_obligation *obligation,
+                                   struct ambit_permit *permit,
+                                   const struct ambit_site *site);
 
 /* reserve, copy, commit.  After -EPIPE the message may or may not have been
  * given to dispose: what owns something is better reserved and committed. */

@@ -232,6 +232,7 @@ AMBIT_API int ambit_reply_send(ambit_reply reply, int result,
 #ifndef AMBIT_NO_SITES
 #define ambit_server_start(cx, ...) \
     ambit_server_start(AMBIT_HERE(cx), __VA_ARGS__)
+#define ambit_reply_later(cx) ambit_reply_later(AMBIT_HERE(cx))
 #define ambit_call(cx, ...) ambit_call(AMBIT_HERE(cx), __VA_ARGS__)
 #define ambit_call_now(cx, ...) ambit_call_now(AMBIT_HERE(cx), __VA_ARGS__)
 #define ambit_cast(cx, ...) ambit_cast(AMBIT_HERE(cx), __VA_ARGS__)
