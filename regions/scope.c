@@ -55,6 +55,7 @@ int ambit_scope_close(ambit_cx *cx, struct ambit_scope_block *block,
                       int body_rc)
 {
     struct region *region = block_region(block);
+    RULE(REG_NEST_1);
     REQUIRE(!block->left, "ambit_scope_close on a scope that is not open");
     REQUIRE(task_of(cx) == region->host,
             "a scope is closed by the task that opened it");

@@ -26,6 +26,7 @@ static int park_refusal(struct task *task, uint32_t without)
     }
     if ((flags & OWNER_CANCELLED) != 0) {
         RULE(CAN_2);
+        RULE(CAN_13);
         return -ECANCELED;
     }
     return 0;

@@ -11,7 +11,7 @@
 #include "tests/spec/common.h"
 
 enum {
-    TREES = 10000 / SPEC_SLOWER,
+    TREES = 10000,
     NODES_MAX = 128,
     TASKS_MAX = 200,
     DEPTH_MAX = 6,
@@ -22,6 +22,7 @@ struct node {
     ambit_region *region;
     struct count live;   /* tasks of this region between their two ends */
     struct count closed; /* 1 once the last finalizer ran */
+    struct count planted; /* tasks that this region admitted */
     int deferred;        /* so many registered, so many left: owner's only */
 };
 
@@ -106,6 +107,7 @@ static void plant(struct node *node, uint64_t *state, int depth)
     WANT(rc == 0 || rc == -ESHUTDOWN || rc == -EDQUOT);
     if (rc == 0) {
         count_up(&tree->tasks);
+        count_up(&node->planted);
     }
 }
 
@@ -144,9 +146,20 @@ static bool body(ambit_cx *cx, struct node *node, uint64_t *state, int depth,
     return chance(state, 20);
 }
 
+/* Whatever happened to the tasks of a region, each is in its books once. */
+static void check_books(struct node *node, const struct ambit_outcome *out)
+{
+    WANT_EQ(out->ok + out->failed + out->cancelled + out->panicked,
+            count_get(&node->planted));
+    WANT_EQ(out->root.task == NULL, out->failed + out->panicked == 0);
+    WANT_EQ(out->worst.end == AMBIT_ENDED_PANICKED, out->panicked > 0);
+    WANT(out->never_ran <= out->cancelled);
+}
+
 static int open_scope(ambit_cx *cx, struct tree *tree, struct node *parent,
                       uint64_t *state, int depth)
 {
+    struct ambit_outcome out;
     int64_t index = count_up(&tree->nodes);
     if (index >= NODES_MAX) {
         count_add(&tree->nodes, -1);
@@ -158,6 +171,7 @@ static int open_scope(ambit_cx *cx, struct tree *tree, struct node *parent,
     int rc = 0;
     ambit_scope (cx, region, &rc,
                  .policy = (enum ambit_policy)(draw(state) % 3),
+                 .ret_outcome = &out,
                  .tasks_max = chance(state, 20) ? 3 : 0,
                  .deadline = ambit_after(
                      chance(state, 10) ? ambit_us(30) : ambit_s(60))) {
@@ -173,6 +187,9 @@ static int open_scope(ambit_cx *cx, struct tree *tree, struct node *parent,
         count_up(&tree->closed);
     }
     WANT_EQ(count_get(&node->closed), 1);
+    if (opened) {
+        check_books(node, &out);
+    }
     return rc;
 }
 
@@ -209,7 +226,7 @@ static int grow_trees(ambit_cx *cx, void *arg)
 {
     (void)arg;
     static struct tree tree;
-    for (uint64_t seed = 1; seed <= TREES; seed++) {
+    for (uint64_t seed = 1; seed <= (uint64_t)test_rounds(TREES); seed++) {
         memset(&tree, 0, sizeof tree);
         tree.seed = seed;
         uint64_t state = seed;
@@ -229,7 +246,8 @@ static int grow_trees(ambit_cx *cx, void *arg)
 }
 
 /* Goal: when a close returns, everything below it has ended, in any tree.
- * Method: 10,000 random trees, as the head of this file says. */
+ * Method: 10,000 random trees, as the head of this file says; the outcome of
+ * each scope is compared with what was spawned into it. */
 Spec(REG_CLOSE_1, a_close_waits_for_the_whole_tree)
 {
     spec_on_1_and_2_workers(grow_trees);
