@@ -274,7 +274,8 @@ static void be_cancelled(ambit_cx *cx, size_t first, size_t last)
         WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
         struct ambit_cancel_reason why = ambit_cancel_reason(target);
         WANT_EQ(why.kind, AMBIT_CANCEL_USER);
-        WANT(why.own && strcmp(why.text, "by somebody") == 0);
+        WANT(why.own && why.text != NULL &&
+             strcmp(why.text, "by somebody") == 0);
     }
     WANT_EQ(rc, 0);
     WANT_EQ(count_get(&cancelled), 1);
