@@ -342,11 +342,22 @@ struct caller {
 
 static struct count succeeded;
 
+static int slow_finalizer(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) {
+        WANT_EQ(ambit_yield(cx), 0);
+    }
+    return 0;
+}
+
+/* Ends well, and well after a cancel. */
 static int stubborn(ambit_cx *cx, void *arg, void *ret)
 {
     struct count *live = arg;
     (void)ret;
     count_up(live);
+    WANT_EQ(ambit_defer_async(ambit_cx_region(cx), slow_finalizer, NULL), 0);
     for (int i = 0; i < 3; i++) {
         (void)ambit_yield(cx);
     }
@@ -364,6 +375,7 @@ static int docile(ambit_cx *cx, void *arg, void *ret)
     for (int i = 0; i < 40 && rc == 0; i++) {
         rc = ambit_yield(cx);
     }
+    count_add(&succeeded, rc == 0);
     count_add(live, -1);
     return rc;
 }

@@ -170,10 +170,12 @@ static int busy_then_stale(ambit_cx *cx, void *arg)
         WANT_EQ(ambit_spawn(group->region, take, &taker), 0);
         WANT(until(cx, &n[3], 1));
         WANT_EQ(ambit_spawn(group->region, take, &taker), 0);
-        WANT(until(cx, &n[1], 1)); /* beside the first */
+        WANT(until(cx, &n[3], 2));
+        WANT_EQ(count_get(&n[1]), 1); /* beside the first */
         WANT(until(cx, &n[0], 1));
         WANT_EQ(ambit_spawn(group->region, take, &taker), 0);
-        WANT(until(cx, &n[2], 1)); /* after it */
+        WANT(until(cx, &n[3], 3));
+        WANT_EQ(count_get(&n[2]), 1); /* after it */
     }
     WANT_EQ(rc, 0);
     return 0;
