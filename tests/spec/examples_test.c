@@ -62,6 +62,20 @@ Test(examples, race_times_out_with_a_sentence)
     cr_assert_not_null(strstr(text, "its own deadline passed"), "%s", text);
 }
 
+Test(examples, mirrors_answer_in_all_ways)
+{
+    int status;
+    const char *text = run("mirrors", &status);
+    cr_assert_eq(status, 0);
+    cr_assert_not_null(strstr(text, "race: alpha, number 1\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "hedge: delta, number 1\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "quorum: fine\n  alpha\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "  delta\n"), "%s", text);
+    cr_assert_not_null(strstr(text, "timeout: its own deadline passed\n"), "%s",
+                       text);
+    cr_assert_not_null(strstr(text, "retry: Connection refused\n"), "%s", text);
+}
+
 Test(examples, counter_answers_after_its_crash)
 {
     int status;
