@@ -191,6 +191,45 @@ static void use_sockets(ambit_cx *cx)
     ambit_tcp_discard(listener);
 }
 
+static int branch(ambit_cx *cx, void *arg, void *ret)
+{
+    int rc = ambit_spawn(ambit_cx_region(cx), fat_task, (char(*)[100])ret);
+    (void)arg;
+    rc = rc < 0 ? rc : ambit_yield(cx);
+    memset(ret, 1, 100);
+    return rc;
+}
+
+static void use_combinators(ambit_cx *cx)
+{
+    char text[100] = {0};
+    struct ambit_branch b = {.fn = branch, .arg = text, .arg_size = sizeof text,
+                             .ret = text, .ret_size = sizeof text};
+    ambit_future future = {0};
+    ambit_token *token = NULL, *child = NULL;
+    int rc = 0, result;
+    (void)ambit_join2(cx, b, b);
+    (void)ambit_race2(cx, b, b, NULL);
+    (void)ambit_hedge(cx, AMBIT_BRANCHES(b, b), ambit_ns(0), NULL);
+    (void)ambit_timeout(cx, ambit_s(100), b);
+    ambit_group (cx, group, &rc) {
+        (void)ambit_group_spawn(group, b, NULL);
+        (void)ambit_group_spawn(group, b, &future);
+        (void)ambit_future_join(cx, future, &text, &result);
+    }
+    rc = 0;
+    ambit_scope (cx, bound, &rc) {
+        if (ambit_token_create(NULL, &token) == 0 &&
+            ambit_token_create(token, &child) == 0 &&
+            ambit_token_bind(child, bound) == 0) {
+            ambit_token_cancel(token, "enough");
+            WANT_EQ(ambit_checkpoint(cx), -ECANCELED);
+        }
+        ambit_token_unref(token);
+        ambit_token_unref(child);
+    }
+}
+
 static void finalize(void *arg)
 {
     count_up(arg);
@@ -215,6 +254,7 @@ static int all_of_it(ambit_cx *cx, void *arg)
         (void)ambit_set_deadline(s, ambit_after(ambit_s(100)));
         use_servers(cx, s);
         use_sockets(cx);
+        use_combinators(cx);
         ambit_cancel(s, "enough");
     }
     WANT_EQ(count_get(finalized), deferred);
