@@ -5,11 +5,13 @@
 
 #include <ambit/actor.h>
 #include <ambit/base.h>
+#include <ambit/budget.h>
 #include <ambit/capability.h>
 #include <ambit/combine.h>
 #include <ambit/file.h>
 #include <ambit/group.h>
 #include <ambit/heap.h>
+#include <ambit/mask.h>
 #include <ambit/net.h>
 #include <ambit/obligation.h>
 #include <ambit/outcome.h>

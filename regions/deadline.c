@@ -25,6 +25,9 @@ static void deadline_fired(struct timer *timer)
 static void deadline_set(struct region *region, int64_t deadline_ns)
 {
     worker_timer_disarm(&region->deadline_timer);
+    /* ORDER(deadline): relaxed.  A figure for deadline_in_force(). */
+    atomic_store_explicit(&region->deadline_ns, deadline_ns,
+                          memory_order_relaxed);
     if (deadline_ns == INT64_MAX) {
         return;
     }
@@ -46,6 +49,20 @@ void deadline_open(struct region *region, int64_t deadline_ns)
 void deadline_close(struct region *region)
 {
     worker_timer_disarm(&region->deadline_timer);
+}
+
+/* Where a mask or a finalizer is around, no deadline from outside reaches. */
+ambit_time deadline_in_force(struct region *region)
+{
+    int64_t first = INT64_MAX;
+    for (bool linked = true; linked; region = region->parent) {
+        /* ORDER(deadline): relaxed.  A snapshot; pairs with deadline_set(). */
+        int64_t ns = atomic_load_explicit(&region->deadline_ns,
+                                          memory_order_relaxed);
+        first = ns != 0 && ns < first ? ns : first;
+        linked = region->linked;
+    }
+    return (ambit_time){first == INT64_MAX ? 0 : first};
 }
 
 /* From another worker: carried over by a note that counts as a child. */

@@ -13,24 +13,52 @@
  *   REG-FIN-4  Cancellation does not reach a finalizer.
  *   REG-FIN-5  The end of the clean-up time does.
  *   REG-FIN-6  A region without children takes no finalizer.
+ *   REG-FIN-7  An overrun is named, and part of the region's result.
  *
  * Each is taken off the list before it is called, so a panic in one goes on
  * with the rest.
  */
-#include "regions/region.h"
+#include "regions/budget.h"
+
+#include <stdio.h>
 
 struct finalizer {
     struct finalizer *next; /* region.finalizers */
     void (*run)(void *arg);
     int (*run_async)(ambit_cx *cx, void *arg);
     void *arg;
+    const struct ambit_site *site; /* where it was registered */
+    const char *name;              /* of the function, as written there */
 };
+
+/* Whatever the body will use: what clean-up needs is set aside now. */
+static int reserve_need(struct region *region)
+{
+    bool limited = region->owner.quota != NULL || region->cleanup_polls != 0 ||
+                   region->cleanup_cost != 0;
+    if (LIKELY(!limited)) {
+        return 0;
+    }
+    struct quota *made = reserve_make(region, region->charged);
+    if (made == NULL) {
+        return -ENOMEM;
+    }
+    spin_lock(&region->owner.lock);
+    bool wanted = region->reserve == NULL;
+    region->reserve = wanted ? made : region->reserve;
+    spin_unlock(&region->owner.lock);
+    quota_unref(wanted ? NULL : made);
+    return 0;
+}
 
 static int finalizer_push(struct region *region, struct finalizer what)
 {
     struct runtime *runtime = region->host->runtime;
     struct finalizer *made = runtime_alloc(runtime, SLAB_64);
-    if (made == NULL) {
+    if (made == NULL || reserve_need(region) < 0) {
+        if (made != NULL) {
+            runtime_free(runtime, SLAB_64, made);
+        }
         return -ENOMEM;
     }
     *made = what;
@@ -52,17 +80,21 @@ static int finalizer_push(struct region *region, struct finalizer what)
     return 0;
 }
 
-int ambit_defer(ambit_region *region, void (*run)(void *arg), void *arg)
+int ambit_defer_(ambit_region *region, void (*run)(void *arg), void *arg,
+                 const struct ambit_site *site, const char *name)
 {
     return finalizer_push(region_of(region),
-                          (struct finalizer){.run = run, .arg = arg});
+                          (struct finalizer){.run = run, .arg = arg,
+                                             .site = site, .name = name});
 }
 
-int ambit_defer_async(ambit_region *region,
-                      int (*run)(ambit_cx *cx, void *arg), void *arg)
+int ambit_defer_async_(ambit_region *region,
+                       int (*run)(ambit_cx *cx, void *arg), void *arg,
+                       const struct ambit_site *site, const char *name)
 {
     return finalizer_push(region_of(region),
-                          (struct finalizer){.run_async = run, .arg = arg});
+                          (struct finalizer){.run_async = run, .arg = arg,
+                                             .site = site, .name = name});
 }
 
 static struct finalizer *finalizer_pop(struct region *region)
@@ -79,38 +111,56 @@ static struct finalizer *finalizer_pop(struct region *region)
     return top;
 }
 
-static void cleanup_spent(struct timer *timer)
+/* The finalizers of one region, as they run; in the frame of its close. */
+struct finalizing {
+    struct mask mask;
+    struct region *region;
+    struct finalizer now;
+};
+
+/* REG-FIN-7: the overrun is a fact of the outcome. */
+static void overran(struct finalizing *run, int result, const char *of)
 {
-    struct region *region = CONTAINER_OF(timer, struct region, close_timer);
-    struct task *host = region->host;
-    log_line(host->runtime, AMBIT_LOG_WARNING,
-             "region \"%s\": the clean-up time of %.3f s is spent; what its "
-             "finalizers still wait for is called off",
-             region->name != NULL ? region->name : "scope",
-             (double)region->cleanup_ns / 1e9);
-    RULE(REG_FIN_5);
-    ASSERT(host->mask_spent < UINT8_MAX);
-    region->spent = true;
-    host->mask_spent++;
-    /* What the finalizer opened is not masked: it is cancelled. */
-    struct task_owner *at = host->scope;
-    while (at != &region->owner) {
-        struct region *inner = region_of_owner(at);
-        at = inner->outer;
-        region_cancel(inner, AMBIT_CANCEL_DEADLINE, "clean-up time is spent");
+    struct region *region = run->region;
+    const struct finalizer *now = &run->now;
+    RULE(REG_FIN_7);
+    region->overruns++;
+    if (region->final_failure == 0) {
+        region->final_failure = result;
     }
-    park_abort(host);
+    log_line(region->host->runtime, AMBIT_LOG_WARNING,
+             "region \"%s\": its clean-up has overrun: the %s is spent in "
+             "finalizer %s (%s:%d), whose waits are called off",
+             region->name != NULL ? region->name : "scope", of, now->name,
+             now->site->file, now->site->line);
 }
 
-static void finalizer_call(struct region *region, struct finalizer what)
+static void cleanup_spent(struct timer *timer)
 {
+    struct mask *mask = CONTAINER_OF(timer, struct mask, timer);
+    struct finalizing *run = CONTAINER_OF(mask, struct finalizing, mask);
+    char of[48];
+    snprintf(of, sizeof of, "clean-up time of %.3f s",
+             (double)run->region->cleanup_ns / 1e9);
+    overran(run, -ETIMEDOUT, of);
+    RULE(REG_FIN_5);
+    mask_expire(mask);
+}
+
+static void finalizer_call(struct finalizing *run)
+{
+    struct region *region = run->region;
     RULE(REG_CALL_1);
     CHECK_NO_LOCK();
-    if (what.run != NULL) {
-        what.run(what.arg);
+    if (run->now.run != NULL) {
+        run->now.run(run->now.arg);
         return;
     }
-    int rc = what.run_async(&region->host->cx, what.arg);
+    run->mask.overdrawn = false;
+    int rc = run->now.run_async(&region->host->cx, run->now.arg);
+    if (run->mask.overdrawn) {
+        overran(run, -EDQUOT, "reserve of waits or cost");
+    }
     if (rc < 0 && region->final_failure == 0) {
         RULE(REG_FIN_3);
         region->final_failure = rc;
@@ -120,22 +170,17 @@ static void finalizer_call(struct region *region, struct finalizer what)
 void finalizers_run(struct region *region)
 {
     struct task *host = region->host;
+    struct finalizing run = {.region = region};
     struct finalizer *top = finalizer_pop(region);
     if (top == NULL) {
         return;
     }
-    region->spent = false;
-    host->masked++;
-    worker_timer_disarm(&region->close_timer); /* after a panic in one */
-    timer_init(&region->close_timer, cleanup_spent);
-    worker_timer_arm(&region->close_timer,
-                     ambit_after(ambit_ns(region->cleanup_ns)).ns);
+    mask_begin(&run.mask, host, region->reserve, region->cleanup_ns,
+               cleanup_spent);
     for (; top != NULL; top = finalizer_pop(region)) {
-        struct finalizer what = *top;
+        run.now = *top;
         runtime_free(host->runtime, SLAB_64, top);
-        finalizer_call(region, what);
+        finalizer_call(&run);
     }
-    worker_timer_disarm(&region->close_timer);
-    host->mask_spent -= region->spent;
-    host->masked--;
+    mask_end(&run.mask);
 }

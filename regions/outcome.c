@@ -222,6 +222,10 @@ static int result_now(const struct region *region)
         RULE(REG_BUDGET_2);
         return -ETIMEDOUT;
     }
+    if (region->own.kind == AMBIT_CANCEL_BUDGET) {
+        RULE(REG_BUDGET_4);
+        return -EDQUOT;
+    }
     if (region->own.kind == AMBIT_CANCEL_SHUTDOWN) {
         return -ECANCELED;
     }
@@ -235,7 +239,7 @@ int outcome_result(struct region *region)
     spin_unlock(&region->owner.lock);
     if (region->outcome != NULL) {
         region->outcome->result = result;
-        region->outcome->cleanup_overrun = region->spent;
+        region->outcome->cleanup_overrun = region->overruns > 0;
     }
     return result;
 }

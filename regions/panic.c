@@ -8,7 +8,7 @@
  *   TASK-PANIC-1  A panic closes every scope the task has open.
  *   TASK-PANIC-2  A panic ends its task only; the worker goes on.
  */
-#include "regions/region.h"
+#include "regions/budget.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,8 +25,8 @@ static void say(struct task *task, const char *format, va_list args)
 
 static void close_scopes(struct task *task)
 {
-    task->masked = 0;
-    task->mask_spent = 0;
+    RULE(REG_MASK_4);
+    mask_drop_all(task);
     while (task->scope != task->owner) {
         RULE(TASK_PANIC_1);
         region_close(region_of_owner(task->scope), true);

@@ -8,7 +8,7 @@
  * Owner: the host, but for admit and leave, which any thread may call that has
  * a child's right to the region.
  */
-#include "regions/region.h"
+#include "regions/budget.h"
 
 #include "src/io/signal.h"
 
@@ -40,7 +40,7 @@ static int refuse(uint32_t flags)
     return -EPERM;
 }
 
-int region_admit(struct region *region, uint64_t unit)
+static int enter(struct region *region, uint64_t unit)
 {
     uint32_t bars = OWNER_CANCELLED;
     if (unit == REGION_TASK) {
@@ -57,6 +57,7 @@ int region_admit(struct region *region, uint64_t unit)
         break;
     case WORD_FULL:
         RULE(REG_ADMIT_2);
+        quota_refused(region->owner.quota, AMBIT_LIMIT_TASKS);
         return -EDQUOT;
     case WORD_SHUT:
         RULE(REG_ADMIT_1);
@@ -65,7 +66,7 @@ int region_admit(struct region *region, uint64_t unit)
     return 0;
 }
 
-void region_leave(struct region *region, uint64_t unit)
+static void leave(struct region *region, uint64_t unit)
 {
     /* Read first: after the step the record may be gone. */
     struct task *host = region->host;
@@ -76,6 +77,27 @@ void region_leave(struct region *region, uint64_t unit)
         task_wake(host, 0);
         break;
     }
+}
+
+int region_admit(struct region *region, uint64_t unit)
+{
+    int rc = enter(region, unit);
+    if (LIKELY(region->owner.quota == NULL) || rc < 0 || unit != REGION_TASK) {
+        return rc;
+    }
+    rc = quota_take(region->owner.quota, AMBIT_LIMIT_TASKS, 1);
+    if (rc < 0) {
+        leave(region, unit);
+    }
+    return rc;
+}
+
+void region_leave(struct region *region, uint64_t unit)
+{
+    if (UNLIKELY(region->owner.quota != NULL) && unit == REGION_TASK) {
+        quota_give(region->owner.quota, AMBIT_LIMIT_TASKS, 1);
+    }
+    leave(region, unit);
 }
 
 /* Under the parent's lock, so that its cancel either finds us or is found. */
@@ -116,9 +138,6 @@ static void region_init(struct region *region, struct region *parent,
         RULE(REG_BUDGET_1);
         region->tasks_max = parent->tasks_max;
     }
-    if (options->tasks_max != 0 && options->tasks_max < region->tasks_max) {
-        region->tasks_max = options->tasks_max;
-    }
     region->cleanup_ns = options->cleanup.ns ? options->cleanup.ns : 5000000000;
     region->close_warn_ns =
         options->close_warn.ns ? options->close_warn.ns : 5000000000;
@@ -140,13 +159,6 @@ static void signal_arrived(void *arg)
     region_cancel(arg, AMBIT_CANCEL_SIGNAL, "signal");
 }
 
-/* A scope that a finalizer opens hangs from a region that is closed already;
- * its host will not go on before this scope has been closed. */
-static bool is_finalizing(struct region *region)
-{
-    return (word_load(&region->word) & REGION_CLOSED) != 0;
-}
-
 int region_open_apart(struct region *region, struct region *parent,
                       struct task *host,
                       const struct ambit_scope_options *options)
@@ -154,17 +166,45 @@ int region_open_apart(struct region *region, struct region *parent,
     if (!options_are_sane(options)) {
         return -EINVAL;
     }
+    const struct ambit_budget own = budget_asked(options);
     region_init(region, parent, host, options);
+    int rc = budget_open(region, options, &own);
+    if (rc < 0) {
+        return rc;
+    }
     region->outer = host->scope;
     host->scope = &region->owner;
     TELL(REGION_OPENED, region, parent, 0);
     return 0;
 }
 
-static unsigned options_need(const struct ambit_scope_options *o)
+static unsigned options_need(const struct ambit_scope_options *o,
+                             const struct ambit_budget *own)
 {
-    return (o->deadline.ns != 0 ? AMBIT_CAP_TIME : 0u) |
+    return (own->deadline.ns != 0 ? AMBIT_CAP_TIME : 0u) |
            (o->until_signal != 0 ? AMBIT_CAP_SIGNALS : 0u);
+}
+
+/* A scope that a finalizer or a mask opens is out of the reach of the region's
+ * cancel, which may be closed already; its host will not go on before this
+ * scope has been closed. */
+static int hang_from(struct region *region, struct region *parent,
+                     const struct ambit_scope_options *options,
+                     const struct ambit_budget *own)
+{
+    bool apart = parent == NULL || mask_is_around(region->host, parent);
+    if (!apart && region_is_cancelled(parent)) {
+        RULE(REG_OPEN_1);
+        return -ECANCELED;
+    }
+    int rc = budget_open(region, options, own);
+    if (rc == 0 && !apart) {
+        rc = link_to_parent(region, parent);
+        if (rc < 0) {
+            budget_close(region);
+        }
+    }
+    return rc;
 }
 
 int region_open(struct region *region, struct region *parent,
@@ -173,8 +213,9 @@ int region_open(struct region *region, struct region *parent,
     if (!options_are_sane(options)) {
         return -EINVAL;
     }
+    const struct ambit_budget own = budget_asked(options);
     if (parent != NULL &&
-        capability_needs(&parent->owner, options_need(options)) < 0) {
+        capability_needs(&parent->owner, options_need(options, &own)) < 0) {
         return -EPERM;
     }
     if (host->masked > 0 && host->mask_spent > 0) {
@@ -182,20 +223,17 @@ int region_open(struct region *region, struct region *parent,
         return -ETIMEDOUT;
     }
     region_init(region, parent, host, options);
-    if (parent != NULL && !is_finalizing(parent)) {
-        int rc = link_to_parent(region, parent);
-        if (rc < 0) {
-            RULE(REG_OPEN_1);
-            return rc;
-        }
+    int rc = hang_from(region, parent, options, &own);
+    if (rc < 0) {
+        return rc;
     }
     region->outer = host->scope;
     host->scope = &region->owner;
     TELL(REGION_OPENED, region, parent, 0);
-    deadline_open(region, options->deadline.ns);
+    deadline_open(region, own.deadline.ns);
     if (options->until_signal != 0) {
-        int rc = signal_watch_begin(host, options->until_signal,
-                                    signal_arrived, region, &region->signal);
+        rc = signal_watch_begin(host, options->until_signal, signal_arrived,
+                                region, &region->signal);
         if (rc < 0) {
             region_close(region, true);
             return rc;
@@ -274,6 +312,7 @@ static void region_detach(struct region *region)
     struct region *parent = region->parent;
     TELL(REGION_CLOSED, region, NULL, 0);
     region->host->scope = region->outer;
+    budget_close(region);
     if (!region->linked) {
         return;
     }

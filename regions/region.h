@@ -76,6 +76,10 @@ struct region {
     bool linked;                /* in parent.children */
     int64_t cleanup_ns;
     int64_t close_warn_ns;
+    struct quota *charged;      /* counts this region; NULL: nobody does */
+    uint64_t cleanup_polls;     /* of its reserve; 0: no limit */
+    uint64_t cleanup_cost;
+    _Atomic int64_t deadline_ns; /* host; any thread reads: ORDER(deadline) */
 
     /* lock */
     struct list_node sibling;   /* parent.children; the parent's lock */
@@ -85,6 +89,7 @@ struct region {
     struct region_cause outer_cause;
     struct finalizer *finalizers; /* newest first */
     struct list_node obligations; /* newest last */
+    struct quota *reserve;      /* of the finalizers */
     int failure;                /* the first error of a child; 0: none */
     struct region_root root;
     struct cause *causes;       /* of tasks that have not ended */
@@ -94,9 +99,9 @@ struct region {
     /* host */
     int final_failure;          /* the first one of a finalizer */
     unsigned warned;
-    bool spent;                 /* the clean-up time, in finalizers_run() */
+    unsigned overruns;          /* finalizers that were stopped */
     struct timer deadline_timer;
-    struct timer close_timer;   /* warns while joining, then ends clean-up */
+    struct timer close_timer;   /* warns while joining */
     struct signal_watch *signal;
 };
 
@@ -177,6 +182,8 @@ void heap_close(struct region *region);
 /* deadline.c */
 void deadline_open(struct region *region, int64_t deadline_ns);
 void deadline_close(struct region *region);
+/* The earliest that reaches the region; 0: none. */
+ambit_time deadline_in_force(struct region *region);
 
 /* report.c -- a close that takes long says for whom and where. */
 void report_fired(struct timer *timer);

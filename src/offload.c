@@ -38,6 +38,9 @@ static enum park_answer call_abort(struct task *task, void *arg)
 int offload(struct task *task, int (*fn)(void *arg), void *arg)
 {
     int rc = park_check(task);
+    if (rc == 0) {
+        rc = task_pay(task);
+    }
     if (rc < 0) {
         return rc;
     }

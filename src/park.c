@@ -32,6 +32,20 @@ static int park_refusal(struct task *task, uint32_t without)
     return 0;
 }
 
+int task_pay_from(struct task *task, struct quota *quota)
+{
+    if (quota_take(quota, AMBIT_LIMIT_POLLS, 1) == 0) {
+        return 0;
+    }
+    if (task->masked > 0) {
+        task->mask->overdrawn = true;
+        return -EDQUOT;
+    }
+    RULE(REG_BUDGET_4);
+    int refusal = park_refusal(task, 0); /* the cancel that this has brought */
+    return refusal != 0 ? refusal : -EDQUOT;
+}
+
 int park_check_with(struct task *task, uint32_t needs)
 {
     if (UNLIKELY(task_worker(task) == NULL)) {
@@ -62,6 +76,12 @@ void park_abort(struct task *task)
     }
 }
 
+/* A call that hands something out pays before it does, all others here. */
+static int park_price(struct task *task, enum park_kind kind)
+{
+    return kind == PARK_OP || kind == PARK_BLOCKING ? 0 : task_pay(task);
+}
+
 int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
              void *arg)
 {
@@ -77,6 +97,9 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     /* Registered, listed, and only now looked at: a cancel between the check
      * of the primitive and here is not missed. */
     int refusal = abort != NULL ? park_refusal(task, 0) : 0;
+    if (abort != NULL && LIKELY(refusal == 0)) {
+        refusal = park_price(task, kind);
+    }
     if (refusal != 0) {
         task->aborted = true;
         if (abort(task, arg) == PARK_ABORTED) {

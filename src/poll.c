@@ -104,6 +104,16 @@ static ambit_step_fn *poll_step(const struct task *task)
     return (ambit_step_fn *)(uintptr_t)task->object;
 }
 
+/* One step over the quota cancels the task's region; the step that sees this
+ * is free. */
+static void step_pay(struct task *task)
+{
+    if (UNLIKELY(task->scope->quota != NULL) && park_check(task) == 0) {
+        RULE(REG_BUDGET_4);
+        (void)task_pay(task);
+    }
+}
+
 int poll_turn(ambit_cx *cx, void *state)
 {
     struct task *task = task_of(cx);
@@ -113,6 +123,7 @@ int poll_turn(ambit_cx *cx, void *state)
     ASSERT(moved);
     int result;
     do {
+        step_pay(task);
         result = poll_step(task)(cx, state);
         if (result == AMBIT_PENDING && poll_rest(task)) {
             return TASK_DORMANT;

@@ -27,6 +27,9 @@ int ambit_yield(ambit_cx *cx)
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
+    if (rc == 0) {
+        rc = task_pay(task);
+    }
     if (rc < 0) {
         return rc;
     }

@@ -128,6 +128,7 @@ void task_owner_init(struct task_owner *owner,
                                          const struct task_exit *))
 {
     atomic_init(&owner->flags, 0);
+    owner->quota = NULL;
     spin_init(&owner->lock);
     list_init(&owner->tasks);
     list_init(&owner->ended);

@@ -22,7 +22,9 @@
 #include "src/blocking.h"
 #include "src/list.h"
 #include "src/note.h"
+#include "src/mask.h"
 #include "src/park.h"
+#include "src/quota.h"
 #include "src/spin.h"
 
 #include <ambit/capability.h>
@@ -69,6 +71,7 @@ enum abort_state {
  * above; the machine knows no more of them than this. */
 struct task_owner {
     _Atomic uint32_t flags;     /* any thread: ORDER(cancel) */
+    struct quota *quota;        /* once; NULL: nothing is limited */
     struct spin lock;           /* guards tasks, and what the owner adds */
     struct list_node tasks;     /* those that have suspended at least once */
     struct list_node ended;     /* joinable ones that nobody joined yet */
@@ -141,6 +144,7 @@ struct task {
     struct note abort_note;
     _Atomic uint8_t abort_state; /* ORDER(abort-post), enum abort_state */
     struct task *joiner;       /* see join.c */
+    struct mask *mask;         /* worker: the innermost one; masked > 0 */
 
     unsigned char arg_room[TASK_ARG_INLINE] __attribute__((aligned(16)));
 };
@@ -156,6 +160,21 @@ static inline struct worker *task_worker(struct task *task)
     /* ORDER(task-worker): relaxed.  Written by this very thread, or before the
      * note that brought us here. */
     return atomic_load_explicit(&task->worker, memory_order_relaxed);
+}
+
+/* What the task's waits and operations draw on; NULL: nothing is limited. */
+static inline struct quota *task_quota(const struct task *task)
+{
+    return UNLIKELY(task->masked > 0) ? task->mask->reserve
+                                      : task->scope->quota;
+}
+
+/* Pays for one wait before it begins.  0, or what the call answers instead. */
+int task_pay_from(struct task *task, struct quota *quota);
+static inline int task_pay(struct task *task)
+{
+    struct quota *quota = task_quota(task);
+    return LIKELY(quota == NULL) ? 0 : task_pay_from(task, quota);
 }
 
 void task_owner_init(struct task_owner *owner,

@@ -65,6 +65,7 @@ enum ambit_cancel_kind {
     AMBIT_CANCEL_SIGNAL,    /* .until_signal */
     AMBIT_CANCEL_FAIL_FAST, /* a child failed */
     AMBIT_CANCEL_DEADLINE,  /* the region's own deadline */
+    AMBIT_CANCEL_BUDGET,    /* a quota of the region's own is used up */
     AMBIT_CANCEL_SHUTDOWN,  /* the runtime stops, or a supervisor ends it */
 };
 
@@ -95,7 +96,8 @@ struct ambit_outcome {
     struct ambit_child_end root;  /* the first error or panic, likewise */
     uint64_t ok, failed, cancelled, panicked;
     uint64_t never_ran;           /* of the cancelled */
-    bool cleanup_overrun;         /* the clean-up time was not enough */
+    bool cleanup_overrun;         /* a finalizer was cut off: its time, waits
+                                     or cost were used up */
     struct ambit_cancel_chain why; /* of a result below 0; else empty */
 };
 

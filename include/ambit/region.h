@@ -20,14 +20,16 @@
  * suspend, and neither can be interrupted: a cancel reaches the children.
  *
  * The result rc of a scope is 0 or the first failure: of a child (by policy),
- * or -ETIMEDOUT when the region's own deadline passed, or -ECANCELED when an
- * outer region was cancelled, or -EOWNERDEAD when a child panicked.  The
- * region absorbs a cancel of its own (ambit_cancel on it): that alone is 0.
- * A scope never clears an earlier failure in rc.
+ * or -ETIMEDOUT when the region's own deadline passed, or -EDQUOT when a quota
+ * of its own was used up, or -ECANCELED when an outer region was cancelled, or
+ * -EOWNERDEAD when a child panicked.  The region absorbs a cancel of its own
+ * (ambit_cancel on it): that alone is 0.  A scope never clears an earlier
+ * failure in rc.
  */
 #ifndef AMBIT_REGION_H
 #define AMBIT_REGION_H
 
+#include <ambit/budget.h>
 #include <ambit/capability.h>
 #include <ambit/outcome.h>
 
@@ -51,7 +53,8 @@ struct ambit_scope_options {
     size_t size_;
     const char *name;          /* for reports; static memory */
     ambit_time deadline;       /* 0: the parent's; never later than that */
-    uint32_t tasks_max;        /* live tasks; 0: the parent's; never above */
+    uint32_t tasks_max;        /* live tasks, those below counted; 0: no limit
+                                  but the parent's */
     enum ambit_policy policy;
     /* Cancels the region when it arrives; 0: none.  A signal to the process,
      * as of kill(1): workers block signals, so raise() in a task stays pending. */
@@ -62,6 +65,18 @@ struct ambit_scope_options {
     ambit_decide_fn *decide;   /* a policy of one's own, instead of .policy */
     void *decide_user;
     struct ambit_outcome *ret_outcome; /* see outcome.h; NULL: not wanted */
+    /* Limits on the region and all below it; see budget.h.  0: none. */
+    uint64_t polls_max;
+    uint64_t cost_max;
+    uint64_t heap_max;
+    uint32_t children_max;
+    uint32_t ops_max;
+    uint32_t fds_max;
+    const struct ambit_budget *budget; /* met with the fields; NULL: none */
+    /* What finalizers and masks may use beyond that; 0: as much as the quota,
+     * never more than the parent's. */
+    uint64_t cleanup_polls;
+    uint64_t cleanup_cost;
 };
 
 /* Room for one region in the caller's frame. */
@@ -79,9 +94,10 @@ struct ambit_scope_block {
  * Opens a scope in `block`, which must stay where it is until the scope is
  * closed.  Does not suspend.  0; -ECANCELED when the surrounding region is
  * cancelled; -EPERM when that is without a capability the options need; -EDQUOT
- * when nested deeper than a budget allows; -EINVAL for options that contradict
- * each other; -ENOSPC when too many scopes wait for the signal.  The task that
- * opened a scope closes it, innermost first.
+ * at a ceiling on child regions; -EINVAL for options that contradict each
+ * other; -ENOMEM (where there are limits only); -ENOSPC when too many scopes
+ * wait for the signal.  The task that opened a scope closes it, innermost
+ * first.
  */
 AMBIT_API int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
                                const struct ambit_scope_options *options);
@@ -155,12 +171,28 @@ AMBIT_API uint32_t ambit_region_tasks(ambit_region *region);
  *
  * The async form may suspend: it runs masked (cancellation does not reach it)
  * until the region's clean-up time is spent; then its suspending calls answer
- * -ETIMEDOUT.  Its failure becomes the region's when that has none.
+ * -ETIMEDOUT.  Its failure becomes the region's when that has none; an overrun
+ * is a failure, -ETIMEDOUT for time, -EDQUOT for .cleanup_polls and _cost.
  */
-AMBIT_API int ambit_defer(ambit_region *region, void (*run)(void *arg),
-                          void *arg);
-AMBIT_API int ambit_defer_async(ambit_region *region,
-                                int (*run)(ambit_cx *cx, void *arg), void *arg);
+#define ambit_defer(region, run, ...) \
+    (__extension__({ \
+        static const struct ambit_site ambit_site_ = {__FILE__, __LINE__}; \
+        ambit_defer_((region), (run), (__VA_ARGS__), &ambit_site_, \
+                     #run); \
+    }))
+#define ambit_defer_async(region, run, ...) \
+    (__extension__({ \
+        static const struct ambit_site ambit_site_ = {__FILE__, __LINE__}; \
+        ambit_defer_async_((region), (run), (__VA_ARGS__), &ambit_site_, \
+                           #run); \
+    }))
+AMBIT_API int ambit_defer_(ambit_region *region, void (*run)(void *arg),
+                           void *arg, const struct ambit_site *site,
+                           const char *name);
+AMBIT_API int ambit_defer_async_(ambit_region *region,
+                                 int (*run)(ambit_cx *cx, void *arg),
+                                 void *arg, const struct ambit_site *site,
+                                 const char *name);
 
 AMBIT_END
 

@@ -25,17 +25,23 @@ int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
         .flags = (uint32_t)flags,
         .len = mode,
     };
-    ambit_file *file = malloc(sizeof *file);
-    if (file == NULL) {
-        return -ENOMEM;
+    struct quota *place;
+    int rc = park_check_with(task_of(cx), OWNER_WITHOUT(AMBIT_CAP_IO));
+    if (rc == 0) {
+        rc = io_fd_reserve(&place);
     }
-    int fd = io_run_bare(task_of(cx), &op);
+    if (rc < 0) {
+        return rc;
+    }
+    ambit_file *file = malloc(sizeof *file);
+    int fd = file != NULL ? io_run_bare(task_of(cx), &op) : -ENOMEM;
     if (fd < 0) {
         RULE(IO_FILE_2);
+        io_fd_release(place);
         free(file);
         return fd;
     }
-    io_handle_init(&file->handle, fd, false);
+    io_handle_init(&file->handle, fd, false, place);
     *ret_file = file;
     return 0;
 }

@@ -28,20 +28,30 @@ static enum park_answer op_abort(struct task *task, void *arg)
     return PARK_BUSY;
 }
 
+static int32_t submit_and_wait(struct task *task, struct op *op)
+{
+    int rc = driver_submit(task_worker(task)->driver, op);
+    return rc < 0 ? rc : (int32_t)park(task, PARK_OP, op_abort, op);
+}
+
 int32_t io_run_bare(struct task *task, struct op *op)
 {
     int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_IO));
+    struct quota *quota = task_quota(task);
+    if (rc == 0) {
+        rc = quota_take(quota, AMBIT_LIMIT_OPS, 1);
+    }
     if (rc < 0) {
         return rc;
     }
     op->state = OP_IDLE;
     op->waiter = task;
     op->complete = op_ended;
-    rc = driver_submit(task_worker(task)->driver, op);
-    if (rc < 0) {
-        return rc;
+    int32_t result = task_pay(task);
+    if (result == 0) {
+        result = submit_and_wait(task, op);
     }
-    int32_t result = (int32_t)park(task, PARK_OP, op_abort, op);
+    quota_give(quota, AMBIT_LIMIT_OPS, 1);
     if (result == -ECANCELED) {
         rc = park_check(task); /* -ETIMEDOUT, when clean-up time is spent */
     }
@@ -152,8 +162,32 @@ int32_t io_run(struct task *task, struct io_handle *handle, struct op *op)
     return rc < 0 ? rc : io_end(&use, io_op(&use, op));
 }
 
-void io_handle_init(struct io_handle *handle, int fd, bool is_socket)
+int io_fd_reserve(struct quota **ret_quota)
 {
+    struct task *task = worker_self != NULL ? worker_self->current : NULL;
+    struct quota *quota = task != NULL ? task_quota(task) : NULL;
+    *ret_quota = NULL;
+    if (!quota_limits(quota, AMBIT_LIMIT_FDS)) {
+        return 0;
+    }
+    int rc = quota_take(quota, AMBIT_LIMIT_FDS, 1);
+    if (rc == 0) {
+        quota_ref(quota); /* the region may close before the descriptor does */
+        *ret_quota = quota;
+    }
+    return rc;
+}
+
+void io_fd_release(struct quota *quota)
+{
+    quota_give(quota, AMBIT_LIMIT_FDS, 1);
+    quota_unref(quota);
+}
+
+void io_handle_init(struct io_handle *handle, int fd, bool is_socket,
+                    struct quota *quota)
+{
+    handle->quota = quota;
     handle->fd = fd;
     handle->is_socket = is_socket;
     spin_init(&handle->lock);
@@ -195,6 +229,7 @@ int io_close(struct task *task, struct io_handle *handle)
         RULE(IO_CLOSE_1);
         park(task, PARK_SHUT, NULL, NULL);
     }
+    io_fd_release(handle->quota);
     return close(handle->fd) < 0 ? -errno : 0;
 }
 
@@ -202,5 +237,6 @@ void io_discard(struct io_handle *handle)
 {
     REQUIRE(list_is_empty(&handle->uses),
             "discard of a socket or file that a call is using");
+    io_fd_release(handle->quota);
     close(handle->fd);
 }

@@ -20,10 +20,12 @@
 #include "src/spin.h"
 
 struct task;
+struct quota;
 
 struct io_handle {
     int fd;
     bool is_socket;
+    struct quota *quota;       /* where the descriptor counts; NULL: nowhere */
     struct spin lock;          /* guards what follows */
     struct list_node uses;
     bool closing;
@@ -43,7 +45,15 @@ struct io_use {
     bool waits_for_note;     /* the task's worker */
 };
 
-void io_handle_init(struct io_handle *handle, int fd, bool is_socket);
+/* A place for one more descriptor, where the task on this thread draws on
+ * limits; a thread that is no worker draws on none.  0 or -EDQUOT. */
+int io_fd_reserve(struct quota **ret_quota);
+/* Gives the place back; NULL is allowed. */
+void io_fd_release(struct quota *quota);
+
+/* Takes the place over; it is given back with the descriptor. */
+void io_handle_init(struct io_handle *handle, int fd, bool is_socket,
+                    struct quota *quota);
 
 /* 0, and io_end() must follow; -ECANCELED; -ESHUTDOWN. */
 int io_begin(struct task *task, struct io_handle *handle, struct io_use *use);

@@ -22,16 +22,33 @@ struct ambit_tcp {
     struct io_handle handle;
 };
 
-static int tcp_wrap(int fd, ambit_tcp **ret_socket)
+/* Takes the descriptor and its place over, also when it fails. */
+static int tcp_wrap(int fd, struct quota *place, ambit_tcp **ret_socket)
 {
     ambit_tcp *socket = malloc(sizeof *socket);
     if (socket == NULL) {
+        io_fd_release(place);
         close(fd);
         return -ENOMEM;
     }
-    io_handle_init(&socket->handle, fd, true);
+    io_handle_init(&socket->handle, fd, true, place);
     *ret_socket = socket;
     return 0;
+}
+
+/* A new socket and its place. */
+static int tcp_make(int family, struct quota **ret_place)
+{
+    int rc = io_fd_reserve(ret_place);
+    if (rc < 0) {
+        return rc;
+    }
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        fd = -errno;
+        io_fd_release(*ret_place);
+    }
+    return fd;
 }
 
 static int set_flag(int fd, int level, int name, int value)
@@ -84,28 +101,39 @@ int ambit_tcp_listen_(const char *address,
         RULE(IO_OPEN_1);
         return rc;
     }
-    int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct quota *place;
+    int fd = tcp_make(parsed.ss_family, &place);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     rc = bind_and_listen(fd, &parsed, len, options);
     if (rc < 0) {
+        io_fd_release(place);
         close(fd);
         return rc;
     }
-    return tcp_wrap(fd, ret_socket);
+    return tcp_wrap(fd, place, ret_socket);
 }
 
 int ambit_tcp_accept(ambit_cx *cx, ambit_tcp *listener, ambit_tcp **ret_socket)
 {
     struct op op = {.code = OP_ACCEPT};
+    struct quota *place;
+    int rc = park_check_with(task_of(cx), OWNER_WITHOUT(AMBIT_CAP_IO));
+    if (rc == 0) {
+        rc = io_fd_reserve(&place); /* before a client has been taken in */
+    }
+    if (rc < 0) {
+        return rc;
+    }
     int fd = io_run(task_of(cx), &listener->handle, &op);
     if (fd < 0) {
+        io_fd_release(place);
         return fd;
     }
     RULE(IO_EFFECT_2);
     set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    return tcp_wrap(fd, ret_socket);
+    return tcp_wrap(fd, place, ret_socket);
 }
 
 int ambit_tcp_connect(ambit_cx *cx, const char *address,
@@ -114,16 +142,21 @@ int ambit_tcp_connect(ambit_cx *cx, const char *address,
     struct sockaddr_storage parsed;
     socklen_t len;
     ambit_tcp *made;
+    struct quota *place;
     int rc = address_parse(address, &parsed, &len);
     if (rc < 0) {
         RULE(IO_OPEN_1);
         return rc;
     }
-    int fd = socket(parsed.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
+    rc = park_check_with(task_of(cx), OWNER_WITHOUT(AMBIT_CAP_IO));
+    if (rc < 0) {
+        return rc;
     }
-    rc = tcp_wrap(fd, &made);
+    int fd = tcp_make(parsed.ss_family, &place);
+    if (fd < 0) {
+        return fd;
+    }
+    rc = tcp_wrap(fd, place, &made);
     if (rc < 0) {
         return rc;
     }

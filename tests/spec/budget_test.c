@@ -177,6 +177,54 @@ static int inner_ceiling_is_higher(ambit_cx *cx, void *arg)
     return 0;
 }
 
+static struct ambit_budget of_value(uint64_t n, int64_t deadline_s)
+{
+    return (struct ambit_budget){
+        .deadline = {deadline_s * 1000000000},
+        .polls_max = n,
+        .cost_max = n + 1,
+        .heap_max = n + 2,
+        .tasks_max = (uint32_t)n + 3,
+        .children_max = (uint32_t)n + 4,
+        .ops_max = (uint32_t)n + 5,
+        .fds_max = (uint32_t)n + 6,
+    };
+}
+
+static bool same(struct ambit_budget a, struct ambit_budget b);
+
+/* A looser child has its parent's value in each field, a tighter one its own,
+ * one that says nothing its parent's. */
+static int inner_budget_is_met(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int64_t now_s = ambit_now().ns / 1000000000;
+    const struct ambit_budget mid = of_value(500, now_s + 500);
+    const struct ambit_budget high = of_value(900, now_s + 900);
+    const struct ambit_budget low = of_value(100, now_s + 100);
+    int rc = 0;
+    ambit_scope (cx, outer, &rc, .budget = &mid) {
+        WANT(same(ambit_region_budget(outer), mid));
+        ambit_scope (cx, looser, &rc, .budget = &high) {
+            WANT(same(ambit_region_budget(looser), mid));
+            ambit_scope (cx, silent, &rc) {
+                WANT(same(ambit_region_budget(silent), mid));
+            }
+        }
+        ambit_scope (cx, tighter, &rc, .budget = &low, .fds_max = 2) {
+            struct ambit_budget wanted = low;
+            wanted.fds_max = 2;
+            WANT(same(ambit_region_budget(tighter), wanted));
+            ambit_scope (cx, mixed, &rc, .budget = &high, .polls_max = 3) {
+                wanted.polls_max = 3;
+                WANT(same(ambit_region_budget(mixed), wanted));
+            }
+        }
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
 struct mover {
     ambit_region *region;
     struct count *done;
@@ -226,6 +274,7 @@ Spec(REG_BUDGET_1, a_childs_budget_is_never_looser)
 {
     spec_on_1_and_2_workers(inner_deadline_is_later);
     spec_on_1_and_2_workers(inner_ceiling_is_higher);
+    spec_on_1_and_2_workers(inner_budget_is_met);
     spec_on_1_and_2_workers(move_while_others_open);
     spec_end("REG_BUDGET_1");
 }
@@ -341,4 +390,86 @@ Spec(REG_BUDGET_3, a_deadline_can_be_moved)
 {
     spec_on_1_and_2_workers(move_deadlines);
     spec_end("REG_BUDGET_3");
+}
+
+/* --- REG-BUDGET-9 --------------------------------------------------------- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 20;
+}
+
+/* Small numbers are often equal, 0 is often among them, and so is the top. */
+static uint64_t some_limit(uint64_t *state, uint64_t top)
+{
+    uint64_t n = next_random(state);
+    switch (n % 4) {
+    case 0:
+        return 0;
+    case 1:
+        return n / 4 % 5;
+    case 2:
+        return top - n / 4 % 3;
+    default:
+        return n / 4 * 2654435769u % top;
+    }
+}
+
+static struct ambit_budget some_budget(uint64_t *state)
+{
+    return (struct ambit_budget){
+        .deadline = {(int64_t)some_limit(state, INT64_MAX)},
+        .polls_max = some_limit(state, UINT64_MAX),
+        .cost_max = some_limit(state, UINT64_MAX),
+        .heap_max = some_limit(state, UINT64_MAX),
+        .tasks_max = (uint32_t)some_limit(state, UINT32_MAX),
+        .children_max = (uint32_t)some_limit(state, UINT32_MAX),
+        .ops_max = (uint32_t)some_limit(state, UINT32_MAX),
+        .fds_max = (uint32_t)some_limit(state, UINT32_MAX),
+    };
+}
+
+static bool same(struct ambit_budget a, struct ambit_budget b)
+{
+    return a.deadline.ns == b.deadline.ns && a.polls_max == b.polls_max &&
+           a.cost_max == b.cost_max && a.heap_max == b.heap_max &&
+           a.tasks_max == b.tasks_max && a.children_max == b.children_max &&
+           a.ops_max == b.ops_max && a.fds_max == b.fds_max;
+}
+
+/* Tighter than or equal to: 0 is the loosest. */
+static bool within(uint64_t a, uint64_t b)
+{
+    return b == 0 || (a != 0 && a <= b);
+}
+
+static bool is_within(struct ambit_budget a, struct ambit_budget b)
+{
+    return within((uint64_t)a.deadline.ns, (uint64_t)b.deadline.ns) &&
+           within(a.polls_max, b.polls_max) && within(a.cost_max, b.cost_max) &&
+           within(a.heap_max, b.heap_max) && within(a.tasks_max, b.tasks_max) &&
+           within(a.children_max, b.children_max) &&
+           within(a.ops_max, b.ops_max) && within(a.fds_max, b.fds_max);
+}
+
+/* Goal: meet is the greatest lower bound.
+ * Method: 10^5 random triples, with many zeros and ties. */
+Spec(REG_BUDGET_9, meet_is_a_semilattice_with_an_identity)
+{
+    uint64_t state = 20260131;
+    for (int i = 0; i < 100000; i++) {
+        struct ambit_budget a = some_budget(&state), b = some_budget(&state),
+                            c = some_budget(&state), none = {.polls_max = 0};
+        struct ambit_budget ab = ambit_budget_meet(a, b);
+        WANT(same(ab, ambit_budget_meet(b, a)));
+        WANT(same(ambit_budget_meet(ab, c),
+                  ambit_budget_meet(a, ambit_budget_meet(b, c))));
+        WANT(same(ambit_budget_meet(a, a), a));
+        WANT(same(ambit_budget_meet(a, none), a));
+        WANT(same(ambit_budget_meet(none, a), a));
+        WANT(is_within(ab, a) && is_within(ab, b));
+        WANT(!is_within(c, a) || !is_within(c, b) || is_within(c, ab));
+    }
+    spec_end("REG_BUDGET_9");
 }

@@ -347,3 +347,84 @@ Spec(REG_FIN_6, a_region_without_children_takes_no_finalizer)
     spec_on_1_and_2_workers(defer_against_close);
     spec_end("REG_FIN_6");
 }
+
+/* --- REG-FIN-7 ------------------------------------------------------------ */
+
+static int hang_in_cleanup(ambit_cx *cx, void *arg)
+{
+    WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ETIMEDOUT);
+    count_up(arg);
+    return 0; /* it says nothing of its own */
+}
+
+static int yield_without_end(ambit_cx *cx, void *arg)
+{
+    while (ambit_yield(cx) == 0) {
+    }
+    WANT_EQ(ambit_yield(cx), -EDQUOT);
+    count_up(arg);
+    return 0;
+}
+
+static int use_half(ambit_cx *cx, void *arg)
+{
+    WANT_EQ(ambit_yield(cx), 0);
+    count_up(arg);
+    return 0;
+}
+
+static int report_overruns(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count ran = {0};
+    struct ambit_outcome out;
+    int rc = 0, error = -EPIPE;
+    ambit_scope (cx, time, &rc, .name = "time", .cleanup = ambit_ms(5),
+                 .ret_outcome = &out) {
+        WANT_EQ(ambit_defer(time, count_it, &ran), 0);
+        WANT_EQ(ambit_defer_async(time, hang_in_cleanup, &ran), 0);
+    }
+    WANT_EQ(rc, -ETIMEDOUT);
+    WANT(out.cleanup_overrun);
+    WANT_EQ(count_get(&ran), 2);
+    rc = 0;
+    ambit_scope (cx, waits, &rc, .name = "waits", .cleanup_polls = 3,
+                 .ret_outcome = &out) {
+        WANT_EQ(ambit_defer(waits, count_it, &ran), 0);
+        WANT_EQ(ambit_defer_async(waits, yield_without_end, &ran), 0);
+    }
+    WANT_EQ(rc, -EDQUOT);
+    WANT(out.cleanup_overrun);
+    WANT_EQ(count_get(&ran), 4);
+    rc = 0;
+    ambit_scope (cx, within, &rc, .name = "within", .cleanup_polls = 2,
+                 .ret_outcome = &out) {
+        WANT_EQ(ambit_defer_async(within, use_half, &ran), 0);
+        WANT_EQ(ambit_defer_async(within, use_half, &ran), 0);
+    }
+    WANT_EQ(rc, 0);
+    WANT(!out.cleanup_overrun);
+    /* the failure of a child is the stronger one */
+    ambit_scope (cx, other, &rc, .name = "other", .cleanup = ambit_ms(5),
+                 .ret_outcome = &out) {
+        WANT_EQ(ambit_defer_async(other, hang_in_cleanup, &ran), 0);
+        WANT_EQ(ambit_spawn(other, fail_with, &error), 0);
+    }
+    WANT_EQ(rc, -EPIPE);
+    WANT(out.cleanup_overrun);
+    return 0;
+}
+
+/* Goal: a clean-up that was cut off is known, and by name.
+ * Method: one that runs out of time, one out of waits, one within its reserve;
+ * none of them returns an error. */
+Spec(REG_FIN_7, an_overrun_is_named_and_is_a_failure)
+{
+    spec_on_1_and_2_workers(report_overruns);
+    WANT(spec_logged("region \"time\": its clean-up has overrun"));
+    WANT(spec_logged("region \"waits\": its clean-up has overrun"));
+    WANT(!spec_logged("region \"within\": its clean-up has overrun"));
+    WANT(spec_logged("finalizer hang_in_cleanup (tests/spec/finalizer_test.c"));
+    WANT(spec_logged("finalizer yield_without_end"));
+    spec_end("REG_FIN_7");
+}
