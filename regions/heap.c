@@ -18,6 +18,8 @@
  */
 #include "regions/heap.h"
 
+#include "regions/budget.h"
+
 #include "src/tools.h"
 
 #include <stdlib.h>
@@ -116,19 +118,6 @@ TOOL_READS_POISON static void block_link(struct heap_block *block,
                                          struct heap_block *next)
 {
     block->next = next;
-}
-
-/* --- the ceiling ---------------------------------------------------------- */
-
-static int charge(struct region *region, size_t bytes)
-{
-    (void)region, (void)bytes;
-    return 0;
-}
-
-static void uncharge(struct region *region, size_t bytes)
-{
-    (void)region, (void)bytes;
 }
 
 /* --- the heap ------------------------------------------------------------- */
@@ -240,7 +229,7 @@ int ambit_alloc(ambit_region *public, size_t size, void **ret_memory)
         RULE(HEAP_LIMIT_1);
         return -E2BIG;
     }
-    int rc = charge(region, whole);
+    int rc = region_charge_bytes(region, whole);
     if (rc < 0) {
         return rc;
     }
@@ -249,7 +238,7 @@ int ambit_alloc(ambit_region *public, size_t size, void **ret_memory)
                    : whole <= HEAP_BLOCK_MAX ? alloc_block(region, heap, whole)
                                              : alloc_large(region, heap, whole);
     if (memory == NULL) {
-        uncharge(region, whole);
+        region_uncharge_bytes(region, whole);
         return -ENOMEM;
     }
     block_open(memory, size + (size == 0));
@@ -296,7 +285,7 @@ void ambit_free(ambit_region *public, void *memory, size_t size)
         heap->bytes -= whole;
         spin_unlock(&region->owner.lock);
     }
-    uncharge(region, whole);
+    region_uncharge_bytes(region, whole);
 }
 
 uint64_t ambit_region_bytes(ambit_region *public)
@@ -326,7 +315,7 @@ void heap_close(struct region *region)
     while ((node = list_pop_front(&heap->large)) != NULL) {
         free(CONTAINER_OF(node, struct large, node));
     }
-    uncharge(region, heap->bytes);
+    region_uncharge_bytes(region, heap->bytes);
     region->heap = NULL;
     free(heap);
 }

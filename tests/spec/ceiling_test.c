@@ -319,6 +319,30 @@ static int hand_out_a_socket(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* Blocks of a heap count while they are there, and until its region closes. */
+static int allocate_to_the_limit(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    ambit_scope (cx, outer, &rc, .heap_max = 64) {
+        ambit_scope (cx, inner, &rc) {
+            void *block[5] = {NULL};
+            for (int i = 0; i < 4; i++) {
+                WANT_EQ(ambit_alloc(inner, 16, &block[i]), 0);
+            }
+            WANT_EQ(ambit_alloc(inner, 1, &block[4]), -EDQUOT);
+            WANT(block[4] == NULL);
+            WANT_EQ(ambit_region_used(outer, AMBIT_LIMIT_HEAP), 64);
+            ambit_free(inner, block[0], 16);
+            WANT_EQ(ambit_alloc(outer, 16, &block[4]), 0);
+            WANT_EQ(ambit_alloc(outer, 5000, &block[0]), -EDQUOT);
+        }
+        WANT_EQ(ambit_region_used(outer, AMBIT_LIMIT_HEAP), 16);
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
 static int quota_of_the_outer(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -359,6 +383,7 @@ Spec(REG_BUDGET_6, what_a_child_region_uses_counts_for_all_around)
 {
     spec_on_1_and_2_workers(share_all_kinds);
     spec_on_1_and_2_workers(hand_out_a_socket);
+    spec_on_1_and_2_workers(allocate_to_the_limit);
     spec_on_1_and_2_workers(quota_of_the_outer);
     spec_end("REG_BUDGET_6");
 }
