@@ -24,6 +24,10 @@
  *
  *     AMBIT_REPLAY='w2 s17 41:1 97:2' ./my_test --filter 'BANK_1/...'
  *
+ * AMBIT_REPLAY=@file takes the line from a file, AMBIT_SAVE=file leaves the
+ * failing schedule there, of any length.  With AMBIT_LAB_NOFORK=1 a replay runs
+ * in the test's own process and aborts where it fails: for a debugger.
+ *
  * Outside of the lab (ambit_run() called as usual) the library works on the
  * real system, slower.
  */
@@ -77,7 +81,13 @@ struct ambit_exploration {
     uint64_t outcomes;      /* different ones, see ambit_observe(); likewise */
     uint64_t allocations;   /* in the longest run */
     bool complete;          /* EXHAUSTIVE: nothing was left out */
-    double miss;            /* PCT: probability that one run misses a bug */
+    uint64_t fingerprint;   /* of all runs; the same again with the same seeds */
+    unsigned threads;       /* PCT: n, with the kernel as one of them */
+    uint64_t steps;         /* PCT: k, choices in the longest run */
+    unsigned depth;         /* PCT: d */
+    double miss;            /* PCT: at most so probable is it that one run misses
+                               a bug of depth d among the threads' orders */
+    double miss_all;        /* PCT: that all of them do */
     bool failed;
     uint64_t failing_seed;
     char text[4096];        /* what went wrong */

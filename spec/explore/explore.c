@@ -86,7 +86,8 @@ static int search(struct exploration *e)
 {
     const char *line = getenv("AMBIT_REPLAY");
     if (line != NULL) {
-        if (!replay_parse(line, e)) {
+        if (!(line[0] == '@' ? replay_load(line + 1, e)
+                             : replay_parse(line, e))) {
             fprintf(stderr, "AMBIT_REPLAY: not a line to replay: %s\n", line);
             return -EINVAL;
         }
@@ -126,13 +127,26 @@ static void tell(const struct exploration *e, struct ambit_exploration *ret)
         .failed = shared->failed,
         .failing_seed = shared->failed ? shared->seed : 0,
     };
+    ret->fingerprint = shared->of_all;
     if (e->options.search == AMBIT_SEARCH_PCT) {
+        ret->depth = e->options.depth;
+        ret->threads = shared->threads + 1;
+        ret->steps = shared->longest;
         ret->miss = pct_miss(e);
+        ret->miss_all = 1;
+        for (uint64_t i = 1; i < ret->runs; i++) { /* the first one measured */
+            ret->miss_all *= ret->miss;
+        }
     }
     if (shared->failed) {
         memcpy(ret->text, shared->text, sizeof ret->text);
         memcpy(ret->story, shared->story, sizeof ret->story);
-        replay_print(e, ret->replay, sizeof ret->replay);
+        const char *save = getenv("AMBIT_SAVE");
+        if (save != NULL && replay_save(e, save)) {
+            snprintf(ret->replay, sizeof ret->replay, "@%s", save);
+        } else {
+            replay_print(e, ret->replay, sizeof ret->replay);
+        }
     }
 }
 
@@ -172,7 +186,10 @@ void ambit_exploration_print(const char *name,
            (unsigned long long)e->choices, (unsigned long long)e->schedules,
            (unsigned long long)e->outcomes, e->complete ? ", complete" : "");
     if (e->miss > 0) {
-        printf(", one run misses a bug with p <= 1 - %.3g", 1 - e->miss);
+        printf("; PCT: n = %u threads, k = %llu steps, d = %u: one run misses a "
+               "bug of that depth with p <= 1 - %.3g, all with p <= %.3g",
+               e->threads, (unsigned long long)e->steps, e->depth, 1 - e->miss,
+               e->miss_all);
     }
     printf("\n");
     if (e->failed) {
@@ -180,6 +197,8 @@ void ambit_exploration_print(const char *name,
                (unsigned long long)e->failing_seed, e->text);
         printf("%s", e->story);
         printf("lab %s: replay with AMBIT_REPLAY='%s'\n", name, e->replay);
+        printf("lab %s: under gdb with AMBIT_LAB_NOFORK=1 besides, which stops "
+               "where it fails (set follow-fork-mode child)\n", name);
     }
     fflush(stdout);
 }

@@ -45,6 +45,7 @@ struct shared {
     char story[4096];
     uint64_t runs;
     uint64_t points;
+    uint64_t of_all;       /* the fingerprints of all runs, as one */
     uint64_t choices;
     uint64_t allocations;
     uint64_t longest;      /* choices between threads, in one run */
@@ -122,5 +123,8 @@ void shrink(struct exploration *e);
 /* "w2 s17 41:1 97:2" and back.  False: no such line. */
 void replay_print(const struct exploration *e, char *ret_line, size_t room);
 bool replay_parse(const char *line, struct exploration *e);
+/* The whole schedule, however long, to a file and back. */
+bool replay_save(const struct exploration *e, const char *path);
+bool replay_load(const char *path, struct exploration *e);
 
 #endif

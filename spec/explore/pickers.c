@@ -59,6 +59,7 @@ static unsigned pct_choose(struct lab_picker *picker, enum lab_choice what,
         return pct->random.picker.choose(&pct->random.picker, what, n, ids);
     }
     pct->steps++;
+    RULE(LAB_PCT_1);
     for (unsigned i = 0; i < pct->changes; i++) {
         if (pct->change_at[i] == pct->steps) {
             pct->priority[ids[most_urgent(pct, n, ids)]] = i + 1;
@@ -73,8 +74,10 @@ void pct_picker_init(struct pct_picker *pct, uint64_t seed, unsigned depth,
     *pct = (struct pct_picker){.picker = {pct_choose}};
     random_picker_init(&pct->random, seed);
     uint64_t state = seed ^ 0x5bf03635u;
-    for (unsigned i = 0; i < ARRAY_LEN(pct->priority); i++) {
-        pct->priority[i] = 100 + (uint32_t)(next(&state) >> 33);
+    for (uint32_t i = 0; i < ARRAY_LEN(pct->priority); i++) {
+        uint32_t other = (uint32_t)(next(&state) % (i + 1)); /* a permutation */
+        pct->priority[i] = pct->priority[other];
+        pct->priority[other] = 100 + i;
     }
     depth = depth > ARRAY_LEN(pct->change_at) ? ARRAY_LEN(pct->change_at)
                                               : depth;
@@ -115,6 +118,7 @@ void tree_picker_begin(struct tree_picker *tree)
 
 bool tree_picker_next(struct tree_picker *tree)
 {
+    RULE(LAB_ALL_1);
     while (tree->len > 0) {
         if (++tree->path[tree->len - 1].i < tree->path[tree->len - 1].n) {
             return true;
@@ -143,6 +147,7 @@ static unsigned replay_choose(struct lab_picker *picker, enum lab_choice what,
     }
     /* A shortened schedule may meet fewer candidates than the whole one. */
     uint32_t value = given->d[replay->next].value;
+    RULE(LAB_REPLAY_1);
     return value < n ? value : n - 1;
 }
 

@@ -75,6 +75,10 @@ static void run_failed(void *user, const char *text)
              last_line[0] != '\0' ? " (logged last: " : "", last_line,
              last_line[0] != '\0' ? ")" : "");
     e->shared->failed = true;
+    if (getenv("AMBIT_LAB_NOFORK") != NULL) {
+        fprintf(stderr, "lab: %s\n%s", e->shared->text, e->shared->story);
+        abort(); /* where a debugger stops, on the stack that failed */
+    }
     fflush(NULL);
     _exit(FAILED_STATUS);
 }
@@ -124,6 +128,9 @@ static void keep_figures(struct exploration *e, const struct lab *lab)
 {
     struct shared *shared = e->shared;
     shared->runs++;
+    RULE(LAB_SEED_1);
+    shared->of_all =
+        (shared->of_all ^ lab_fingerprint(lab)) * 0x9e3779b97f4a7c15u;
     shared->points += lab->points;
     shared->choices += lab->choices;
     if (lab->choices > shared->longest) {
@@ -194,6 +201,10 @@ static void say_signal(struct exploration *e, int status)
 int run_in_child(struct exploration *e, void (*body)(struct exploration *))
 {
     int status;
+    if (getenv("AMBIT_LAB_NOFORK") != NULL) {
+        body(e);
+        return 0;
+    }
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) {

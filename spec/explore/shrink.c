@@ -47,6 +47,7 @@ static void shrink_with(struct exploration *e, struct decisions *best,
 {
     unsigned tries = 0;
     uint32_t chunk = best->len;
+    RULE(LAB_SHRINK_1);
     while (chunk > 0 && tries < TRIES_MAX) {
         bool shorter = false;
         for (uint32_t at = 0; at < best->len && tries < TRIES_MAX;) {
@@ -142,4 +143,46 @@ bool replay_parse(const char *line, struct exploration *e)
         at += *at == ' ';
     }
     return true;
+}
+
+/* --- in a file ------------------------------------------------------------- */
+
+bool replay_save(const struct exploration *e, const char *path)
+{
+    const struct decisions *d = &e->shared->decisions;
+    FILE *file = d->cut ? NULL : fopen(path, "w");
+    if (file == NULL) {
+        return false;
+    }
+    fprintf(file, "w%u s%llu", e->options.workers,
+            (unsigned long long)e->shared->seed);
+    if (e->options.fail_alloc_at != 0) {
+        fprintf(file, " a%llu%s", (unsigned long long)e->options.fail_alloc_at,
+                e->options.fail_alloc_on ? "+" : "");
+    }
+    if (d->len == 0) {
+        fprintf(file, " 0:0");
+    }
+    for (uint32_t i = 0; i < d->len; i++) {
+        fprintf(file, " %u:%u", d->d[i].at, d->d[i].value);
+    }
+    bool good = ferror(file) == 0;
+    return fclose(file) == 0 && good;
+}
+
+bool replay_load(const char *path, struct exploration *e)
+{
+    FILE *file = fopen(path, "r");
+    char *line = NULL;
+    size_t room = 0;
+    bool good = file != NULL && getline(&line, &room, file) > 0;
+    if (good) {
+        line[strcspn(line, "\n")] = '\0';
+        good = replay_parse(line, e);
+    }
+    free(line);
+    if (file != NULL) {
+        fclose(file);
+    }
+    return good;
 }

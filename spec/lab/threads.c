@@ -113,9 +113,11 @@ static void advance(struct lab *lab)
     if (next == LAB_NEVER) {
         static char who[3072];
         lab_describe(lab, who, sizeof who);
+        RULE(LAB_DEADLOCK_1);
         lab_fail("deadlock: nothing can happen any more (%s)", who);
     }
     if (next > lab->now_ns) {
+        RULE(LAB_TIME_1);
         lab->now_ns = next;
         lab_trace(lab, TRACE_TIME, (uint64_t)next, 0);
     }
