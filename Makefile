@@ -3,6 +3,7 @@
 # Ambit.  One Makefile, no recursion into folders.
 #
 #   make              libambit.a and libambit.so
+#   make lib-spec     libambit_spec.a: the library in its lab, for tests of yours
 #   make test         every test; ends with "N passed, N failed"
 #   make demo         the supervised service under fire, checking itself
 #   make serve        the same service, left running
@@ -127,7 +128,7 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all test demo serve bench peers rules check tidy models mutants \
+.PHONY: all lib-spec test demo serve bench peers rules check tidy models mutants \
   valgrind aarch64 install uninstall clean help lib run-tests run-demo \
   run-serve run-bench run-peers mutants-env FORCE
 .DELETE_ON_ERROR:
@@ -136,6 +137,10 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 all:
 	@NO_INSTALL=1 CC='$(CC)' tests/deps.sh build
 	$(AGAIN) lib MODE=$(MODE)
+
+lib-spec:
+	@NO_INSTALL=1 CC='$(CC)' tests/deps.sh build
+	$(AGAIN) $B/libambit_spec.a MODE=$(MODE)
 
 test:
 	@$(DEPS) test $(TEST_MODE)
@@ -236,6 +241,12 @@ $B/lab/%.o: %.S $B/flags
 $B/internal-lab.a: $(LAB_OBJ)
 	@rm -f $@
 	$Q$(AR) rcs $@ $^
+
+$B/libambit_spec.a: $(LAB_OBJ)
+	@rm -f $@ $B/ambit_spec.o; $(if $V,,echo "  AR   $@")
+	$Q$(CC) -nostdlib -r -o $B/ambit_spec.o $^
+	$Q$(OBJCOPY) --wildcard --keep-global-symbol='ambit_*' $B/ambit_spec.o
+	$Q$(AR) rcs $@ $B/ambit_spec.o
 
 # --- programs ---------------------------------------------------------------
 
@@ -342,22 +353,24 @@ $(A64)/%: tests/unit/%.c $(A64_SRC) FORCE
 D_LIB = $(DESTDIR)$(LIBDIR)
 D_INC = $(DESTDIR)$(INCLUDEDIR)
 
-install: all
+SED_PC = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
+  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|'
+
+install: all lib-spec
 	install -d $(D_LIB)/pkgconfig $(D_INC)/ambit
 	install -m 644 include/ambit.h $(D_INC)/
 	install -m 644 include/ambit/*.h $(D_INC)/ambit/
-	install -m 644 $B/libambit.a $B/libambit_main.a $(D_LIB)/
+	install -m 644 $B/libambit.a $B/libambit_main.a $B/libambit_spec.a $(D_LIB)/
 	install -m 755 $B/libambit.so $(D_LIB)/libambit.so.$(VERSION)
 	ln -sf libambit.so.$(VERSION) $(D_LIB)/libambit.so.$(SOVERSION)
 	ln -sf libambit.so.$(SOVERSION) $(D_LIB)/libambit.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
-	  ambit.pc.in >$(D_LIB)/pkgconfig/ambit.pc
+	$(SED_PC) ambit.pc.in >$(D_LIB)/pkgconfig/ambit.pc
+	$(SED_PC) ambit-spec.pc.in >$(D_LIB)/pkgconfig/ambit-spec.pc
 
 uninstall:
 	rm -f $(D_INC)/ambit.h $(D_LIB)/libambit.a $(D_LIB)/libambit_main.a \
-	  $(D_LIB)/libambit.so \
-	  $(D_LIB)/libambit.so.* $(D_LIB)/pkgconfig/ambit.pc
+	  $(D_LIB)/libambit_spec.a $(D_LIB)/libambit.so $(D_LIB)/libambit.so.* \
+	  $(D_LIB)/pkgconfig/ambit.pc $(D_LIB)/pkgconfig/ambit-spec.pc
 	rm -rf $(D_INC)/ambit
 	$(if $(DESTDIR),cd $(DESTDIR) && rmdir -p --ignore-fail-on-non-empty \
 	  .$(LIBDIR)/pkgconfig .$(INCLUDEDIR) 2>/dev/null || true,\

@@ -32,6 +32,38 @@ ${CC:-cc} -std=gnu11 $flags "$root/hello.c" -o "$root/hello-so" \
 LD_LIBRARY_PATH=$root/dest/usr/lib "$root/hello-so"
 rm "$root"/hello*
 
+others=$(nm -g --defined-only "$root/dest/usr/lib/libambit_spec.a" |
+    awk 'NF == 3 && $3 !~ /^ambit_/ { print $3 }')
+[ -z "$others" ] || { echo "libambit_spec.a lets out: $others"; exit 1; }
+
+# A project of its own: it passes; with a bug in it, it fails with a line that
+# leads to the same sentence again.
+spec_project()
+{
+    cp -r docs/examples/spec-project "$root/project"
+    export PKG_CONFIG_SYSROOT_DIR=$root/dest
+    make -s -C "$root/project" check >"$root/log" 2>&1 || {
+        cat "$root/log"
+        return 1
+    }
+    make -s -C "$root/project" clean
+    ! make -s -C "$root/project" BUG=1 check >"$root/log" 2>&1 || return 1
+    local line sentence
+    line=$(sed -n "s/.*replay with AMBIT_REPLAY='\(.*\)'/\1/p" "$root/log" |
+        head -n 1)
+    sentence=$(grep -o 'FAILED at seed.*' "$root/log" | head -n 1)
+    ! AMBIT_REPLAY=$line "$root/project/bank_spec" \
+        --filter BANK_1/no_money_is_lost >"$root/again" 2>&1 || return 1
+    grep -qF "$sentence" "$root/again" || {
+        cat "$root/log" "$root/again"
+        return 1
+    }
+}
+if command -v pkg-config >/dev/null && printf '#include <criterion/criterion.h>\n' |
+    ${CC:-cc} -E -xc - >/dev/null 2>&1; then
+    spec_project || { echo "install: the spec project fails"; exit 1; }
+fi
+
 make uninstall DESTDIR="$root/dest" PREFIX=/usr >/dev/null
 left=$(find "$root/dest" -mindepth 1)
 if [ -n "$left" ]; then
