@@ -241,6 +241,7 @@ int ambit_alloc(ambit_region *public, size_t size, void **ret_memory)
         region_uncharge_bytes(region, whole);
         return -ENOMEM;
     }
+    TELL(HEAP_ALLOCATED, memory, region, whole);
     block_open(memory, size + (size == 0));
     *ret_memory = memory;
     return 0;
@@ -273,6 +274,7 @@ void ambit_free(ambit_region *public, void *memory, size_t size)
     if (memory == NULL) {
         return;
     }
+    TELL(HEAP_FREED, memory, NULL, 0);
     if (whole > HEAP_BLOCK_MAX) {
         free_large(region, memory, whole);
     } else {

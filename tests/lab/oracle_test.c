@@ -283,3 +283,40 @@ Spec(LAB_ORACLE_1, a_broken_promise_ends_the_run_with_a_sentence)
                   e.story);
     }
 }
+
+/* --- what the library really tells ------------------------------------------ */
+
+static int holds_memory(ambit_cx *cx, void *arg)
+{
+    ambit_region *region = *(ambit_region **)arg;
+    void *memory[8];
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 8; i++) {
+        rc = ambit_alloc(region, 24 + 100 * (size_t)i, &memory[i]);
+    }
+    rc = rc == 0 ? ambit_yield(cx) : rc;
+    for (int i = 0; rc == 0 && i < 8; i += 2) {
+        ambit_free(region, memory[i], 24 + 100 * (size_t)i);
+    }
+    return rc;
+}
+
+static int much_memory(ambit_cx *cx, void *arg)
+{
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, all, &rc) {
+        for (int i = 0; i < 4; i++) {
+            ambit_spawn(all, holds_memory, &all);
+        }
+    }
+    return rc;
+}
+
+/* Goal: no oracle cries where nothing is wrong. */
+Test(oracles, memory_of_a_region_in_four_tasks)
+{
+    struct ambit_exploration e;
+    cr_assert(ambit_explore(much_memory, NULL, &e, .seeds = 200) == 0, "%s",
+              e.text);
+}
