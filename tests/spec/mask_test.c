@@ -201,6 +201,12 @@ static int wait_without_end(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* The time was over before it had begun. */
+static void never_began(void *arg)
+{
+    count_up(*(struct count **)arg);
+}
+
 static int run_out_of_time(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -224,7 +230,8 @@ static int run_out_of_time(ambit_cx *cx, void *arg)
         ambit_mask (cx, &rc, .time = ambit_s(100)) {
             int inner_rc = 0;
             ambit_scope (cx, inner, &inner_rc) {
-                WANT_EQ(ambit_spawn(inner, wait_without_end, &pcalled), 0);
+                WANT_EQ(ambit_spawn_with(inner, wait_without_end, &pcalled,
+                                         .dispose = never_began), 0);
             }
             WANT_EQ(inner_rc, -ETIMEDOUT);
             WANT_EQ(ambit_yield(cx), -ETIMEDOUT);
