@@ -14,6 +14,7 @@
 #   make rules        each numbered rule, the code behind it, its tests
 #   make models       the protocols under spin, the orders under a checker
 #   make mutants      a seeded bug for each rule, and which test catches it
+#   make coverage     branches of the core that the tests take, by file
 #   make valgrind     the unit and spec tests under Valgrind
 #   make aarch64      the fiber switch for aarch64, under qemu where present
 #   make install      below $(DESTDIR)$(PREFIX); `make uninstall` undoes it
@@ -46,8 +47,8 @@ TEST_MODE := $(or $(MODE),checked)
 ifeq ($(MODE),)
 MODE := release
 endif
-ifeq ($(filter release checked asan ubsan tsan,$(MODE)),)
-$(error MODE is release, checked, asan, ubsan or tsan, not "$(MODE)")
+ifeq ($(filter release checked asan ubsan tsan coverage,$(MODE)),)
+$(error MODE is release, checked, asan, ubsan, tsan or coverage, not "$(MODE)")
 endif
 
 cc-name := $(filter-out cc gcc,$(notdir $(firstword $(CC))))
@@ -106,6 +107,8 @@ MODE_checked := $(PLAIN) -DAMBIT_CHECKED
 MODE_asan := -fsanitize=address,undefined
 MODE_ubsan := -fsanitize=undefined
 MODE_tsan := -fsanitize=thread
+MODE_coverage := -U_FORTIFY_SOURCE -DAMBIT_CHECKED -O0 -fprofile-update=atomic \
+  --coverage
 SAN := $(filter -fsanitize=%,$(MODE_$(MODE)))
 MODE_FLAGS := $(MODE_$(MODE)) $(if $(SAN),-fno-sanitize-recover=all \
   -U_FORTIFY_SOURCE -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE)
@@ -116,7 +119,7 @@ endif
 INCLUDES := -I. -Iinclude
 COMPILE := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fexceptions \
   -pthread $(WARN) $(HARDEN) $(MODE_FLAGS)
-LINK = $(CC) $(CFLAGS) $(SAN) -pthread \
+LINK = $(CC) $(CFLAGS) $(SAN) $(filter --coverage,$(MODE_$(MODE))) -pthread \
   -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(LDFLAGS)
 LIBS := -luring -lxxhash
 CRITERION := $(if $(LITE),,-lcriterion)
@@ -129,8 +132,8 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: all lib-spec test demo serve bench peers rules check tidy models mutants \
-  valgrind aarch64 install uninstall clean help lib run-tests run-demo \
-  run-serve run-bench run-peers mutants-env FORCE
+  coverage valgrind aarch64 install uninstall clean help lib run-tests run-demo \
+  run-serve run-bench run-peers run-coverage mutants-env FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -174,6 +177,14 @@ mutants:
 	@$(DEPS) test checked
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)' T='$(T)' \
 	  tests/mutants/run.sh
+
+coverage:
+	@$(DEPS) coverage
+	@mkdir -p $(BUILD)
+	@find $(BUILD) -path '*/coverage*' -name '*.gcda' -delete
+	$(AGAIN) run-tests MODE=coverage \
+	  T='$(or $(T),tests/unit/ tests/spec/ tests/stress/ tests/fail/)'
+	@$(MAKE) --no-print-directory run-coverage MODE=coverage
 
 check:
 	@$(MAKE) --no-print-directory tidy
@@ -303,6 +314,9 @@ mutants-env:
 	@mkdir -p $(BUILD)/mutants
 	@printf '%s\n' "B='$B'" "CC_FLAGS='$(CC) $(CFLAGS) $(COMPILE)'" \
 	  "LINK='$(LINK)'" "LIBS='$(CRITERION) $(LIBS)'" >$(BUILD)/mutants/$(MODE).env
+
+run-coverage:
+	@tests/tidy/coverage.sh $B
 
 run-demo: $(KVD) $(DEMO)
 	@$(if $(and $(KVD),$(DEMO)),,echo "demo: there is no kvd or no \

@@ -3,7 +3,7 @@
 #
 # deps.sh -- what must be on this machine before make can do its work.
 #
-#   deps.sh build|demo|test|valgrind|models|ci [MODE]
+#   deps.sh build|demo|test|valgrind|models|coverage|ci [MODE]
 #
 # Looks first, by testing for files: when nothing is missing it says nothing,
 # starts no other program and touches no network.  What is missing it installs
@@ -51,7 +51,7 @@ have_header liburing.h || need "liburing 2.3 or newer, with headers" liburing-de
 have_header xxhash.h || need "xxHash, with headers" libxxhash-dev
 
 case $what in
-test | ci)
+test | coverage | ci)
     if [ "$mode" != tsan ]; then
         have_header criterion/criterion.h ||
             need "Criterion 2.4, with headers" libcriterion-dev
@@ -69,6 +69,7 @@ models | ci)
     have_command spin || need "spin" spin
     ;;
 esac
+[ "$what" != coverage ] || have_command gcovr || need "gcovr" gcovr
 if [ "$what" = ci ]; then
     have_command g++ || need "a C++ compiler" g++
     have_command clang || need "clang" clang
