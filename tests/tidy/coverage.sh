@@ -11,7 +11,7 @@
 # Which of the turns of a compare-and-swap loop are taken differs from run to
 # run.  95 % is the aim; below the floor here something has lost its tests.
 cd "$(dirname "$0")/../.." || exit 1
-floor=92
+floor=90
 
 gcovr --root . --object-directory "$1" --exclude 'tests/' \
     --filter 'regions/' \
