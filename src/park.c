@@ -6,6 +6,7 @@
  */
 #include "src/park.h"
 
+#include "src/seam.h"
 #include "src/task.h"
 #include "src/worker.h"
 
@@ -107,6 +108,7 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
             return refusal;
         }
     }
+    seam_suspends(task);
     task->parked = true;
     RULE(TASK_PARK_1);
     TELL(TASK_PARKS, task, NULL, kind);

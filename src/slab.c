@@ -22,6 +22,7 @@
  */
 #include "src/slab.h"
 
+#include "src/seam.h"
 #include "src/tools.h"
 
 #include <stdlib.h>
@@ -260,6 +261,9 @@ void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
                  enum slab_class class_)
 {
     ASSERT((unsigned)class_ < SLAB_CLASSES);
+    if (seam_refuses()) {
+        return NULL;
+    }
     if (UNLIKELY(cache == NULL)) {
         return alloc_uncached(depot, class_);
     }

@@ -35,6 +35,15 @@ struct set {
 
 void set_add(struct set *set, uint64_t value);
 
+/* Kernels that are short of something. */
+struct kernel_faults {
+    unsigned ring_entries;      /* 0: as many as production asks for */
+    unsigned cq_entries;        /* 0: as many as are asked for */
+    unsigned refuse_ring_flags; /* IORING_SETUP_ ones */
+    bool enter_faults;          /* io_uring_enter() may answer with an error */
+    bool may_fail;              /* a run may return a failure */
+};
+
 /* Shared by parent and child. */
 struct shared {
     uint64_t seed;         /* of the run under way */
@@ -50,6 +59,14 @@ struct shared {
     uint64_t allocations;
     uint64_t longest;      /* choices between threads, in one run */
     uint32_t threads;      /* the most in one run */
+    struct lab_injection inject; /* into the run under way */
+    /* of the last run: */
+    uint64_t suspensions;
+    uint64_t ops_meant;
+    unsigned errors_meant;
+    int code_meant;
+    bool hit;
+    uint64_t fingerprint;
     struct decisions decisions; /* of the run under way */
     struct set schedules;
     struct set outcomes;
@@ -60,6 +77,7 @@ struct exploration {
     void *arg;
     struct ambit_explore_options options;
     struct shared *shared;
+    struct kernel_faults kernel;
 };
 
 /* pickers.c */

@@ -109,6 +109,7 @@ static void run_program(struct exploration *e)
     const struct ambit_runtime_options options = {
         .size_ = sizeof options,
         .workers = e->options.workers,
+        .ring_entries = e->kernel.ring_entries,
         .log = log_kept,
     };
     int rc = ambit_runtime_create(&runtime, &options);
@@ -118,8 +119,8 @@ static void run_program(struct exploration *e)
         ambit_runtime_destroy(runtime);
     }
     ambit_observe(rc);
-    bool refused = e->options.fail_alloc_at != 0 && rc < 0;
-    if (rc < 0 && !refused) {
+    bool allowed = e->options.fail_alloc_at != 0 || e->kernel.may_fail;
+    if (rc < 0 && !allowed) {
         lab_fail("the program returned %d: %s", rc, ambit_strerror(rc));
     }
 }
@@ -142,7 +143,13 @@ static void keep_figures(struct exploration *e, const struct lab *lab)
     if (lab->thread_count > shared->threads) {
         shared->threads = lab->thread_count;
     }
-    set_add(&shared->schedules, lab_fingerprint(lab));
+    shared->suspensions = lab->suspensions;
+    shared->ops_meant = lab->ops_meant;
+    shared->errors_meant = lab->errors_meant;
+    shared->code_meant = lab->code_meant;
+    shared->hit = lab->hit;
+    shared->fingerprint = lab_fingerprint(lab);
+    set_add(&shared->schedules, shared->fingerprint);
 }
 
 void run_once(struct exploration *e, uint64_t seed, struct lab_picker *picker)
@@ -158,6 +165,10 @@ void run_once(struct exploration *e, uint64_t seed, struct lab_picker *picker)
         .fail_alloc_on = o->fail_alloc_on,
         .fault_every = (o->faults & AMBIT_FAULT_OPERATIONS) != 0,
         .plain_kernel = o->plain_kernel,
+        .inject = e->shared->inject,
+        .enter_faults = e->kernel.enter_faults,
+        .cq_entries = e->kernel.cq_entries,
+        .refuse_ring_flags = e->kernel.refuse_ring_flags,
         .failed = run_failed,
         .failed_user = e,
         .invariant = o->invariant,

@@ -125,8 +125,8 @@ void lab_op_issue(struct lab *lab, struct lab_ring *ring,
 void lab_op_drop(struct lab_op *op);
 /* Those that wait in the list are tried again. */
 void lab_ops_retry(struct lab *lab, struct list_node *waiting);
-/* len or, when the picker wants it short, less; at least 1 of 1. */
-uint32_t lab_shorten(struct lab *lab, uint32_t len);
+/* len or, when it is to be short, less; at least 1 of 1. */
+uint32_t lab_shorten(struct lab *lab, const struct lab_op *op, uint32_t len);
 /* 0, or how long something takes. */
 int64_t lab_delay(struct lab *lab);
 

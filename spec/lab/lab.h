@@ -57,7 +57,30 @@ struct lab_picker {
                        unsigned n, const uint32_t *ids);
 };
 
+/* How the operation that is meant goes. */
+enum lab_way {
+    LAB_WAY_OWN,       /* as the picker has it */
+    LAB_WAY_ERROR,     /* it fails with one of its errors */
+    LAB_WAY_SHORT,     /* one byte of it */
+    LAB_WAY_LATE,      /* a millisecond later */
+    LAB_WAY_CANCELLED, /* its task is cancelled, in time */
+    LAB_WAY_TOO_LATE,  /* the same, and the cancel finds it under way */
+    LAB_WAYS,
+};
+
+/* What is to go wrong, at a place that is told beforehand. */
+struct lab_injection {
+    uint64_t cancel_at[2];   /* the n-th suspension: a cancel; 0: none */
+    bool inner;              /* of the innermost region, else of the root */
+    uint64_t op_at;          /* the n-th operation that can fail; 0: none */
+    enum lab_way way;
+    unsigned error;          /* WAY_ERROR: which of its table */
+};
+
 struct lab_options {
+    struct lab_injection inject;
+    bool enter_faults;           /* io_uring_enter() may fail, and say so */
+    unsigned cq_entries;         /* the completion queue at most; 0: as asked */
     struct lab_picker *picker;   /* NULL: always 0 */
     uint64_t points_max;         /* 0: 20 million; more is a livelock */
     unsigned refuse_ring_flags;  /* IORING_SETUP_ flags this kernel refuses */
@@ -129,6 +152,14 @@ struct lab {
     struct lab_fds *fds;
     struct list_node rings;
     uint64_t ops_issued;
+    uint64_t ops_meant;      /* those that have a table of errors */
+    struct lab_op *op_meant; /* while it is under way */
+    unsigned errors_meant;   /* the length of its table */
+    int code_meant;          /* its opcode, or -1 */
+    uint64_t op_parks;       /* suspensions for an operation */
+    const struct op *op_wanted; /* whose task has been cancelled */
+    bool hit;                /* what was to be injected has been */
+    uint64_t suspensions;
     struct lab_trace *trace;
     struct things *things;   /* what the library told of; spec/oracle/ */
     int64_t told_ns;         /* when it told last */
@@ -143,6 +174,9 @@ void lab_end(struct lab *lab);
 /* Ends the run with a sentence. */
 _Noreturn void lab_fail(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
+
+/* memory.c -- counts a request for memory; true: it is refused. */
+bool lab_refuses(struct lab *lab);
 
 /* choose.c */
 unsigned lab_choose(struct lab *lab, enum lab_choice what, unsigned n,

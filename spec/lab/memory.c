@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "spec/lab/os.h"
+#include "src/seam.h"
 
 #undef malloc
 #undef calloc
@@ -17,12 +18,8 @@
 #undef mmap
 #undef munmap
 
-static bool is_refused(void)
+bool lab_refuses(struct lab *lab)
 {
-    struct lab *lab = lab_self;
-    if (lab == NULL) {
-        return false;
-    }
     uint64_t at = ++lab->memory.asked;
     uint64_t fail = lab->options.fail_alloc_at;
     bool refused =
@@ -31,6 +28,17 @@ static bool is_refused(void)
         errno = ENOMEM;
     }
     return refused;
+}
+
+static bool is_refused(void)
+{
+    return lab_self != NULL && lab_refuses(lab_self);
+}
+
+/* An object of a slab is asked for: a request as any other. */
+bool seam_refuses(void)
+{
+    return is_refused();
 }
 
 static void *counted(void *memory)

@@ -375,7 +375,7 @@ int32_t lab_net_recv(struct lab *lab, struct lab_op *op)
         return LAB_WAITS;
     }
     uint32_t n = op->sqe.len < fd->len ? op->sqe.len : fd->len;
-    n = lab_shorten(lab, n);
+    n = lab_shorten(lab, op, n);
     unsigned char *to = (unsigned char *)(uintptr_t)op->sqe.addr;
     for (uint32_t i = 0; i < n; i++) {
         to[i] = fd->bytes[fd->at];
@@ -413,7 +413,7 @@ int32_t lab_net_send(struct lab *lab, struct lab_op *op)
         return LAB_WAITS;
     }
     uint32_t n = op->sqe.len < room ? op->sqe.len : room;
-    n = lab_shorten(lab, n);
+    n = lab_shorten(lab, op, n);
     segment_send(lab, fd->peer, (const void *)(uintptr_t)op->sqe.addr, n,
                  false);
     return (int32_t)n;

@@ -11,12 +11,25 @@
 #include <unistd.h>
 
 #define DELAY_NS 10000
+#define LATE_NS 1000000
 #define BUSY_CANCELS_MAX 3
 
 static void op_try(struct lab *lab, struct lab_op *op);
 
-uint32_t lab_shorten(struct lab *lab, uint32_t len)
+/* The operation that is meant is tried or cancelled just now. */
+static bool goes(const struct lab *lab, const struct lab_op *op,
+                 enum lab_way way)
 {
+    return op != NULL && op == lab->op_meant &&
+           lab->options.inject.way == way;
+}
+
+uint32_t lab_shorten(struct lab *lab, const struct lab_op *op, uint32_t len)
+{
+    if (goes(lab, op, LAB_WAY_SHORT)) {
+        lab->hit |= len > 1;
+        return len > 0 ? 1 : 0;
+    }
     if (lab->options.plain_kernel || len < 2) {
         return len;
     }
@@ -41,6 +54,9 @@ int64_t lab_delay(struct lab *lab)
 
 static void op_free(struct lab_op *op)
 {
+    if (lab_self->op_meant == op) {
+        lab_self->op_meant = NULL;
+    }
     list_remove(&op->node);
     list_remove(&op->waits);
     lab_not_at(&op->event);
@@ -95,14 +111,14 @@ static int32_t file_read(struct lab *lab, struct lab_op *op)
     if (op->file != NULL) {
         return event_read(op);
     }
-    uint32_t len = lab_shorten(lab, op->sqe.len);
+    uint32_t len = lab_shorten(lab, op, op->sqe.len);
     return system_result(pread(op->sqe.fd, sqe_memory(op), len,
                                (off_t)op->sqe.off));
 }
 
 static int32_t file_write(struct lab *lab, struct lab_op *op)
 {
-    uint32_t len = lab_shorten(lab, op->sqe.len);
+    uint32_t len = lab_shorten(lab, op, op->sqe.len);
     return system_result(pwrite(op->sqe.fd, sqe_memory(op), len,
                                 (off_t)op->sqe.off));
 }
@@ -145,6 +161,12 @@ static int32_t cancel(struct lab *lab, struct lab_op *op)
     if (target == NULL) {
         return -ENOENT;
     }
+    if (goes(lab, target, LAB_WAY_TOO_LATE) &&
+        target->cancels++ < BUSY_CANCELS_MAX) {
+        lab->hit = true;
+        return -EALREADY;
+    }
+    lab->hit |= goes(lab, target, LAB_WAY_CANCELLED);
     bool may_be_busy =
         !lab->options.plain_kernel && target->cancels < BUSY_CANCELS_MAX;
     if (may_be_busy && lab_choose(lab, LAB_KERNEL, 2, NULL) != 0) {
@@ -248,13 +270,48 @@ static const int *errors_of(uint8_t opcode, unsigned *ret_len)
     return errors;
 }
 
+/* The read by which a worker waits for its bell. */
+static bool is_bell(const struct lab_op *op)
+{
+    return op->file != NULL && op->file->kind == LAB_FD_EVENT;
+}
+
+/* By number, or as the one whose task seam_suspends() has cancelled. */
+static bool is_meant(struct lab *lab, const struct lab_op *op)
+{
+    const struct op *wanted = lab->op_wanted;
+    if (lab->options.inject.way >= LAB_WAY_CANCELLED) {
+        return wanted != NULL && lab->code_meant < 0 &&
+               wanted->fd == op->sqe.fd && wanted->memory == sqe_memory(op);
+    }
+    return lab->ops_meant == lab->options.inject.op_at;
+}
+
+static void count_meant(struct lab *lab, struct lab_op *op)
+{
+    unsigned len;
+    (void)errors_of(op->sqe.opcode, &len);
+    if (len == 0 || is_bell(op)) {
+        return;
+    }
+    lab->ops_meant++;
+    if (is_meant(lab, op)) {
+        lab->op_meant = op;
+        lab->errors_meant = len;
+        lab->code_meant = op->sqe.opcode;
+    }
+}
+
 /* 0, or the error this one fails with. */
 static int op_fault(struct lab *lab, const struct lab_op *op)
 {
     unsigned len;
     const int *errors = errors_of(op->sqe.opcode, &len);
-    bool ours = op->file != NULL && op->file->kind == LAB_FD_EVENT;
-    if (lab->options.fault_every == 0 || len == 0 || ours) {
+    if (goes(lab, op, LAB_WAY_ERROR)) {
+        lab->hit = lab->options.inject.error < len;
+        return lab->hit ? -errors[lab->options.inject.error] : 0;
+    }
+    if (lab->options.fault_every == 0 || len == 0 || is_bell(op)) {
         return 0;
     }
     unsigned i = lab_choose(lab, LAB_FAULT, len + 1, NULL);
@@ -284,8 +341,15 @@ void lab_op_issue(struct lab *lab, struct lab_ring *ring,
     list_push_back(&ring->ops, &op->node);
     lab->ops_issued++;
     lab_trace(lab, TRACE_OP, sqe->opcode, sqe->user_data);
+    count_meant(lab, op);
     int fault = op_fault(lab, op);
-    if (fault != 0) {
+    if (goes(lab, op, LAB_WAY_LATE)) {
+        lab->hit = true;
+        lab_at(lab, &op->event, lab->now_ns + LATE_NS, op_happens);
+    } else if (goes(lab, op, LAB_WAY_CANCELLED) ||
+               goes(lab, op, LAB_WAY_TOO_LATE)) {
+        lab_at(lab, &op->event, lab->now_ns + DELAY_NS, op_happens);
+    } else if (fault != 0) {
         op_complete(op, fault);
     } else if (is_immediate(lab, op)) {
         op_try(lab, op);

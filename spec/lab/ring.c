@@ -96,6 +96,9 @@ int lab_uring_init(unsigned entries, struct io_uring *user,
     unsigned cq = (params->flags & IORING_SETUP_CQSIZE) != 0
                       ? params->cq_entries
                       : entries * 2;
+    if (lab->options.cq_entries != 0 && cq > lab->options.cq_entries) {
+        cq = lab->options.cq_entries;
+    }
     queues_init(ring, user, power_of_two(entries), power_of_two(cq));
     params->features = user->features;
     return 0;
@@ -181,11 +184,25 @@ static void completions_show(struct lab_ring *ring)
 
 /* --- entering -------------------------------------------------------------- */
 
+/* What io_uring_enter() may answer instead of doing anything; 0: nothing. */
+static int enter_fault(void)
+{
+    static const int errors[] = {0, -EINTR, -EBUSY, -EAGAIN};
+    return lab_self->options.enter_faults
+               ? errors[lab_choose(lab_self, LAB_FAULT, 4, NULL)]
+               : 0;
+}
+
+/* All that was prepared, or as many of it as the kernel took. */
 static int submit(struct lab_ring *ring)
 {
     struct io_uring_sq *sq = &ring->user->sq;
+    unsigned tail = sq->sqe_tail;
     int n = 0;
-    while (ring->sq_head != sq->sqe_tail) {
+    if (lab_self->options.enter_faults && tail - ring->sq_head > 1) {
+        tail -= lab_choose(lab_self, LAB_FAULT, 2, NULL);
+    }
+    while (ring->sq_head != tail) {
         struct io_uring_sqe sqe = ring->sqes[ring->sq_head & sq->ring_mask];
         ring->sq_head++;
         sq->sqe_head = ring->sq_head;
@@ -201,7 +218,8 @@ int lab_uring_submit(struct io_uring *user)
         return io_uring_submit(user);
     }
     lab_point();
-    return submit(ring_of(user));
+    int fault = enter_fault();
+    return fault != 0 ? fault : submit(ring_of(user));
 }
 
 int lab_uring_get_events(struct io_uring *user)
@@ -210,8 +228,11 @@ int lab_uring_get_events(struct io_uring *user)
         return io_uring_get_events(user);
     }
     lab_point();
-    completions_show(ring_of(user));
-    return 0;
+    int fault = enter_fault();
+    if (fault == 0) {
+        completions_show(ring_of(user));
+    }
+    return fault;
 }
 
 int lab_uring_submit_get_events(struct io_uring *user)
@@ -220,6 +241,10 @@ int lab_uring_submit_get_events(struct io_uring *user)
         return io_uring_submit_and_get_events(user);
     }
     lab_point();
+    int fault = enter_fault();
+    if (fault != 0) {
+        return fault;
+    }
     int n = submit(ring_of(user));
     completions_show(ring_of(user));
     return n;
@@ -229,6 +254,10 @@ int lab_uring_submit_get_events(struct io_uring *user)
 static int enter(struct lab_ring *ring, unsigned wait_nr, int64_t until_ns)
 {
     struct lab *lab = lab_self;
+    int fault = enter_fault();
+    if (fault != 0) {
+        return fault;
+    }
     int n = submit(ring);
     completions_show(ring);
     while (ring->cq_tail - ring->cq_head < wait_nr) {

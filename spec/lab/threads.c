@@ -331,7 +331,9 @@ static void thread_free(struct lab_thread *thread)
 
 void lab_begin(struct lab *lab, const struct lab_options *options)
 {
-    *lab = (struct lab){.options = *options, .now_ns = LAB_BEGINS_NS};
+    *lab = (struct lab){.options = *options,
+                        .now_ns = LAB_BEGINS_NS,
+                        .code_meant = -1};
     if (lab->options.points_max == 0) {
         lab->options.points_max = 20000000;
     }
