@@ -33,7 +33,7 @@ static unsigned random_choose(struct lab_picker *picker, enum lab_choice what,
 /* Some seeds preempt at every other point, some hardly ever. */
 void random_picker_init(struct random_picker *random, uint64_t seed)
 {
-    *random = (struct random_picker){{random_choose}, seed, 0};
+    *random = (struct random_picker){{random_choose, NULL}, seed, 0};
     random->rarely = 2u << next(&random->state) % 9;
 }
 
@@ -68,10 +68,16 @@ static unsigned pct_choose(struct lab_picker *picker, enum lab_choice what,
     return most_urgent(pct, n, ids);
 }
 
+/* One that only looks again and again is not what is urgent. */
+static void pct_spins(struct lab_picker *picker, uint32_t id)
+{
+    CONTAINER_OF(picker, struct pct_picker, picker)->priority[id] = 0;
+}
+
 void pct_picker_init(struct pct_picker *pct, uint64_t seed, unsigned depth,
                      uint64_t length)
 {
-    *pct = (struct pct_picker){.picker = {pct_choose}};
+    *pct = (struct pct_picker){.picker = {pct_choose, pct_spins}};
     random_picker_init(&pct->random, seed);
     uint64_t state = seed ^ 0x5bf03635u;
     for (uint32_t i = 0; i < ARRAY_LEN(pct->priority); i++) {
@@ -154,7 +160,7 @@ static unsigned replay_choose(struct lab_picker *picker, enum lab_choice what,
 void replay_picker_init(struct replay_picker *replay,
                         const struct decisions *decisions)
 {
-    *replay = (struct replay_picker){{replay_choose}, decisions, 0, 0};
+    *replay = (struct replay_picker){{replay_choose, NULL}, decisions, 0, 0};
 }
 
 /* --- with a record --------------------------------------------------------- */
@@ -175,10 +181,19 @@ static unsigned recorder_choose(struct lab_picker *picker,
     return i;
 }
 
+static void recorder_spins(struct lab_picker *picker, uint32_t id)
+{
+    struct lab_picker *from =
+        CONTAINER_OF(picker, struct recorder, picker)->from;
+    if (from->spins != NULL) {
+        from->spins(from, id);
+    }
+}
+
 void recorder_init(struct recorder *recorder, struct lab_picker *from,
                    struct decisions *to)
 {
-    *recorder = (struct recorder){{recorder_choose}, from, to, 0, NULL};
+    *recorder = (struct recorder){{recorder_choose, recorder_spins}, from, to, 0, NULL};
     to->len = 0;
     to->cut = false;
 }

@@ -55,6 +55,8 @@ struct lab_picker {
      * threads; NULL otherwise. */
     unsigned (*choose)(struct lab_picker *picker, enum lab_choice what,
                        unsigned n, const uint32_t *ids);
+    /* That thread can do nothing until another one has run; may be NULL. */
+    void (*spins)(struct lab_picker *picker, uint32_t id);
 };
 
 /* How the operation that is meant goes. */

@@ -145,8 +145,14 @@ int lab_getpeername(int number, struct sockaddr *ret_address, socklen_t *len)
 
 static void arrive(struct lab *lab, struct lab_event *event)
 {
-    struct lab_segment *segment = CONTAINER_OF(event, struct lab_segment, event);
-    struct lab_fd *to = segment->to;
+    struct lab_segment *own = CONTAINER_OF(event, struct lab_segment, event);
+    struct lab_fd *to = own->to;
+    struct lab_segment *segment =
+        CONTAINER_OF(to->arriving.next, struct lab_segment, node);
+    if (segment != own) { /* two are due: the older one goes first */
+        lab_not_at(&segment->event);
+        lab_at(lab, &own->event, lab->now_ns, arrive);
+    }
     list_remove(&segment->node);
     to->on_the_way -= segment->len;
     if (to->bytes != NULL) {

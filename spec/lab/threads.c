@@ -212,6 +212,10 @@ void lab_relax(void)
         return;
     }
     count_point(lab);
+    struct lab_picker *picker = lab->options.picker;
+    if (picker != NULL && picker->spins != NULL) {
+        picker->spins(picker, lab->current->id);
+    }
     unsigned n = candidates(lab, false, threads, ids);
     if (n == 0) {
         if (++lab->relaxed > RELAXED_MAX) {
@@ -347,8 +351,20 @@ void lab_begin(struct lab *lab, const struct lab_options *options)
     lab_self = lab;
 }
 
+/* What is still on its way to nobody arrives. */
+static void drain(struct lab *lab)
+{
+    while (lab_event_next(lab) != LAB_NEVER) {
+        if (lab->now_ns < lab_event_next(lab)) {
+            lab->now_ns = lab_event_next(lab);
+        }
+        lab_event_run(lab);
+    }
+}
+
 void lab_end(struct lab *lab)
 {
+    drain(lab);
     for (uint32_t i = 0; i < lab->thread_count; i++) {
         struct lab_thread *thread = lab->threads[i];
         if (thread != lab->current && thread->state != LAB_THREAD_ENDED) {

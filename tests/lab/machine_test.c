@@ -107,7 +107,7 @@ static int scenario(ambit_cx *cx, void *arg)
 static uint64_t run_seed(uint64_t seed, unsigned workers)
 {
     struct lab lab;
-    struct dice dice = {{dice_choose}, seed, 4u << seed % 8};
+    struct dice dice = {{dice_choose, NULL}, seed, 4u << seed % 8};
     lab_begin(&lab, &(struct lab_options){.picker = &dice.picker});
     WANT_EQ(ambit_run(scenario, NULL, .workers = workers,
                       .log = spec_log_line),
