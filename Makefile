@@ -8,6 +8,8 @@
 #   make demo         the supervised service under fire, checking itself
 #   make serve        the same service, left running
 #   make bench        the benchmarks
+#   make lab          scenarios in the lab: SEEDS=2000 schedules of each, and
+#                     injections everywhere; LAB_ARGS='cancel tcp_echo'
 #   make peers        the same beside Go, Tokio, Erlang, libuv, Boost.Fiber, CAF
 #   make check        the tidy scripts and the tests, warnings are errors
 #   make tidy         the scripts of tests/tidy: style, layers, names, ...
@@ -64,7 +66,9 @@ Q := $(if $(V),,@)
 LIB_SRC := $(filter-out src/cmd/% src/main.c,$(wildcard src/*.c src/*/*.c regions/*.c \
              actors/*.c)) $(wildcard src/*_$(ARCH).S)
 TEST_SRC := $(foreach d,unit spec stress fail,$(wildcard tests/$d/*.c))
-LAB_TEST_SRC := $(wildcard tests/lab/*.c)
+LAB_TEST_SRC := $(wildcard tests/lab/*_test.c)
+LAB_MAIN := tests/lab/main.c
+LAB_KIT := $(filter-out $(LAB_TEST_SRC) $(LAB_MAIN),$(wildcard tests/lab/*.c))
 KVD_SRC := $(filter-out docs/examples/kvd/test_%,\
              $(wildcard docs/examples/kvd/*.c))
 KVD_TEST_SRC := $(wildcard docs/examples/kvd/test_*.c)
@@ -88,7 +92,7 @@ EXAMPLES := $(EXAMPLE_SRC:%.c=$B/%)
 BENCH := $(if $(BENCH_SRC),$B/ambit-bench)
 KVD := $(if $(KVD_MAIN),$B/kvd)
 DEMO := $(if $(call has-main,$(DEMO_SRC)),$B/demo-driver)
-ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(LAB_TEST_SRC) $(KVD_TEST_SRC) $(KVD_SRC) \
+ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(LAB_TEST_SRC) $(LAB_KIT) $(LAB_MAIN) $(KVD_TEST_SRC) $(KVD_SRC) \
              $(DEMO_SRC) $(EXAMPLE_SRC) $(BENCH_SRC))
 
 # --- flags ------------------------------------------------------------------
@@ -131,7 +135,7 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all lib-spec test demo serve bench peers rules check tidy models mutants \
+.PHONY: all lib-spec test demo serve bench lab run-lab peers rules check tidy models mutants \
   coverage valgrind aarch64 install uninstall clean help lib run-tests run-demo \
   run-serve run-bench run-peers run-coverage mutants-env FORCE
 .DELETE_ON_ERROR:
@@ -160,6 +164,10 @@ serve:
 bench:
 	@$(DEPS) demo
 	$(AGAIN) run-bench MODE=$(MODE)
+
+lab:
+	@$(DEPS) demo
+	$(AGAIN) run-lab MODE=$(TEST_MODE)
 
 # Installs the peers through apt-get, and says what.
 peers:
@@ -271,8 +279,11 @@ $(call obj,$(KVD_UNIT)): INCLUDES += -Idocs/examples/kvd
 $(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
 	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal.a $(CRITERION) $(LIBS)
 
-$(LAB_TEST_SRC:%.c=$B/%): %: %.o $B/internal-lab.a
+$(LAB_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(LAB_KIT)) $B/internal-lab.a
 	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal-lab.a $(CRITERION) $(LIBS)
+
+$B/ambit-lab: $(call obj,$(LAB_MAIN) $(LAB_KIT)) $B/internal-lab.a
+	$Q$(LINK) -o $@ $^ $(LIBS)
 
 $(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
 	$Q$(LINK) -o $@ $^ $(CRITERION) $(LIBS)
@@ -331,6 +342,9 @@ run-serve: $(KVD)
 run-bench: $(BENCH) $B/bench-loadgen
 	@$B/ambit-bench --loadgen $B/bench-loadgen --json $B/bench.json \
 	  $(BENCH_ARGS)
+
+run-lab: $B/ambit-lab
+	@SEEDS='$(SEEDS)' JOBS='$(LAB_JOBS)' $B/ambit-lab $(LAB_ARGS)
 
 run-peers: $(BENCH) $B/bench-loadgen
 	@AMBIT='$B/ambit-bench' LOADGEN='$B/bench-loadgen' OUT='$(BUILD)/peers' \

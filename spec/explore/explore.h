@@ -60,6 +60,8 @@ struct shared {
     uint64_t longest;      /* choices between threads, in one run */
     uint32_t threads;      /* the most in one run */
     struct lab_injection inject; /* into the run under way */
+    uint64_t alloc_at;           /* likewise */
+    bool alloc_on;
     /* of the last run: */
     uint64_t suspensions;
     uint64_t ops_meant;

@@ -130,6 +130,9 @@ uint32_t lab_shorten(struct lab *lab, const struct lab_op *op, uint32_t len);
 /* 0, or how long something takes. */
 int64_t lab_delay(struct lab *lab);
 
+/* What an operation of that kind may fail with; NULL: it does not. */
+const int *lab_errors_of(uint8_t opcode, unsigned *ret_len);
+
 /* net.c */
 int32_t lab_net_accept(struct lab *lab, struct lab_op *op);
 int32_t lab_net_connect(struct lab *lab, struct lab_op *op);

@@ -232,7 +232,7 @@ void lab_ops_retry(struct lab *lab, struct list_node *waiting)
 }
 
 /* What an operation of that kind may fail with, apart from what it does. */
-static const int *errors_of(uint8_t opcode, unsigned *ret_len)
+const int *lab_errors_of(uint8_t opcode, unsigned *ret_len)
 {
     static const int accept_errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM,
                                         ECONNABORTED, EINTR, EPERM};
@@ -282,7 +282,8 @@ static bool is_meant(struct lab *lab, const struct lab_op *op)
     const struct op *wanted = lab->op_wanted;
     if (lab->options.inject.way >= LAB_WAY_CANCELLED) {
         return wanted != NULL && lab->code_meant < 0 &&
-               wanted->fd == op->sqe.fd && wanted->memory == sqe_memory(op);
+               wanted->memory == sqe_memory(op) &&
+               (wanted->fd == op->sqe.fd || wanted->code == OP_OPEN);
     }
     return lab->ops_meant == lab->options.inject.op_at;
 }
@@ -290,7 +291,7 @@ static bool is_meant(struct lab *lab, const struct lab_op *op)
 static void count_meant(struct lab *lab, struct lab_op *op)
 {
     unsigned len;
-    (void)errors_of(op->sqe.opcode, &len);
+    (void)lab_errors_of(op->sqe.opcode, &len);
     if (len == 0 || is_bell(op)) {
         return;
     }
@@ -306,7 +307,7 @@ static void count_meant(struct lab *lab, struct lab_op *op)
 static int op_fault(struct lab *lab, const struct lab_op *op)
 {
     unsigned len;
-    const int *errors = errors_of(op->sqe.opcode, &len);
+    const int *errors = lab_errors_of(op->sqe.opcode, &len);
     if (goes(lab, op, LAB_WAY_ERROR)) {
         lab->hit = lab->options.inject.error < len;
         return lab->hit ? -errors[lab->options.inject.error] : 0;

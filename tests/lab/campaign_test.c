@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * campaign_test.c -- every campaign on every scenario, a small number of times.
+ *
+ * `make lab` is the same with thousands of seeds.
+ */
+#include <criterion/criterion.h>
+
+#include "tests/lab/campaign.h"
+
+#include <sys/mman.h>
+
+#define SEEDS 25
+
+static void campaign(const char *name, struct op_table *table)
+{
+    const struct campaign_kind *kind = campaign_kinds;
+    struct figures sum = {0};
+    unsigned n = 0;
+    while (strcmp(kind->name, name) != 0) {
+        kind++;
+    }
+    for (size_t i = 0; scenario_at(i) != NULL; i++) {
+        struct figures f = {0};
+        kind->run(scenario_at(i), SEEDS, &f, table);
+        n += !f.skipped;
+        figures_add(&sum, &f);
+        if (f.failed) {
+            figures_print(kind, scenario_at(i), &f);
+        }
+    }
+    figures_print_sum(kind, n, &sum);
+    cr_assert(!sum.failed, "%s failed", name);
+    cr_assert(sum.runs > 0);
+}
+
+Test(lab, scenarios_hold_under_random_schedules)
+{
+    campaign("seeds", NULL);
+}
+
+Test(lab, small_scenarios_hold_under_every_schedule)
+{
+    campaign("every", NULL);
+}
+
+Test(lab, a_cancel_at_each_suspension_ends_in_a_clean_up)
+{
+    campaign("cancel", NULL);
+}
+
+Test(lab, two_cancels_at_any_two_suspensions_do_so_too)
+{
+    campaign("pairs", NULL);
+}
+
+Test(lab, each_request_for_memory_may_be_refused)
+{
+    campaign("memory", NULL);
+}
+
+/* Each cell of the table is met. */
+Test(lab, each_operation_may_fail_come_short_late_or_be_cancelled)
+{
+    struct op_table *table =
+        mmap(NULL, sizeof *table, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0); /* filled in by children */
+    cr_assert(table != MAP_FAILED);
+    campaign("ops", table);
+    cr_assert(op_table_print(table) == 0);
+    munmap(table, sizeof *table);
+}
+
+Test(lab, operations_may_fail_at_random)
+{
+    campaign("faults", NULL);
+}
+
+Test(lab, a_short_kernel_is_not_seen)
+{
+    campaign("kernel", NULL);
+}
+
+Test(lab, a_seed_twice_is_the_same_run_twice)
+{
+    campaign("twice", NULL);
+}
+
+Test(lab, what_the_real_system_does_the_lab_knows)
+{
+    campaign("real", NULL);
+}

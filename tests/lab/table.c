@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.c -- all scenarios in one row.
+ */
+#include "tests/lab/scenario.h"
+
+bool disturbed;
+
+const struct scenario *scenario_at(size_t index)
+{
+    const struct scenario_list *const lists[] = {
+        &region_scenarios, &cancel_scenarios, &task_scenarios,
+        &net_scenarios,    &actor_scenarios,  &server_scenarios, &tree_scenarios,
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (index < lists[i]->len) {
+            return &lists[i]->first[index];
+        }
+        index -= lists[i]->len;
+    }
+    return NULL;
+}
