@@ -2,9 +2,11 @@
 /*
  * region.pml -- admission, leaving and cancelling against close.
  *
- * Of: regions/region.c  region_admit region_leave link_to_parent
- *       close_if_empty ask_for_wake region_join region_detach
- *     regions/cancel.c  region_cancel enter_child
+ * Of: regions/word.h    word_enter word_leave word_wait word_close
+ *     regions/region.c  region_admit region_leave link_to_parent region_join
+ *       region_detach
+ *     regions/cancel.c  region_cancel cancel_one visit_first_child
+ *       visit_next_sibling
  *
  * A host opens a region, spawns a task, and closes.  The task may spawn one
  * more.  Another task opens a child region below it, a third cancels.  One who
@@ -14,7 +16,8 @@
  *
  * Holds: close returns, once, with nobody inside; nobody is let in after it
  * and nobody touches the record; each park of the host is woken exactly once;
- * a child region that was let in under a cancelled parent is cancelled too.
+ * a child region that is there when a cancel has made its way is cancelled too,
+ * and its record is not touched after it has left.
  */
 typedef word_t {
     byte tasks;
@@ -26,7 +29,8 @@ typedef word_t {
 word_t word;
 bool cancelled, locked, gone;
 byte wakes;         /* of the host, on their way */
-bool linked, child_cancelled, child_seen;
+bool linked, child_locked, child_cancelled, child_gone, walked;
+byte visitors;      /* of the child region: the parent's lock */
 byte inside;       /* who really is in the region */
 bool outside_done; /* the one with a handle */
 
@@ -127,9 +131,15 @@ proctype opener()
         :: else ->
             /* its body; then region_detach() */
             lock();
-            child_seen = cancelled;
+#ifndef BUG_NO_VISITORS
+            do
+            :: visitors > 0 -> unlock(); lock()
+            :: else -> break
+            od;
+#endif
             linked = false;
-            assert(child_cancelled == child_seen);
+            assert(child_cancelled || !walked);
+            child_gone = true;
             unlock();
             leave(word.children)
         fi
@@ -154,17 +164,32 @@ proctype outsider()
 /* Or not: a task of the region, so that it may touch it. */
 proctype canceller()
 {
-    bool last;
+    bool last, visits;
     if
     :: true
     :: true ->
         lock();
         cancelled = true;
+        unlock();
+        lock(); /* one at a time: the walk goes on from what it visits */
+        visits = linked;
         if
-        :: linked -> child_cancelled = true
+        :: visits -> visitors++
         :: else
         fi;
-        unlock()
+        unlock();
+        if
+        :: visits ->
+            atomic { !child_locked -> child_locked = true }
+            assert(!child_gone);
+            child_cancelled = true;
+            child_locked = false;
+            lock();
+            visitors--;
+            unlock()
+        :: else
+        fi;
+        walked = true
     fi;
     leave(word.tasks)
 }

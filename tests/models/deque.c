@@ -146,7 +146,12 @@ static void each_had_once(void)
 static const struct scenario scenarios[] = {
     {"last item", begin_1, {pop_once, steal_once}, each_had_once, 8, 4},
     {"two items", begin_2, {pop_twice, steal_twice}, each_had_once, 5, 3},
-    {"a push to a thief", begin_0, {push_once, steal_once}, each_had_once, 8, 4},
+    {"a push to a thief",
+     begin_0,
+     {push_once, steal_once},
+     each_had_once,
+     8,
+     4},
     {"pushed and popped", begin_0, {push_pop, steal_once}, each_had_once, 8, 4},
     {"popped and pushed anew",
      begin_1,

@@ -58,7 +58,7 @@ unsigned explore_self(void)
     return self;
 }
 
-/* --- choices ------------------------------------------------------------------ */
+/* --- choices -------------------------------------------------------------- */
 
 unsigned explore_choose(unsigned count)
 {
@@ -90,7 +90,8 @@ unsigned explore_choose_stale(unsigned count)
 static bool next_choices(void)
 {
     while (choice_count > 0) {
-        if (++choices[choice_count - 1].taken < choices[choice_count - 1].count) {
+        unsigned last = choice_count - 1;
+        if (++choices[last].taken < choices[last].count) {
             return true;
         }
         choice_count--;
@@ -98,7 +99,7 @@ static bool next_choices(void)
     return false;
 }
 
-/* --- threads ------------------------------------------------------------------ */
+/* --- threads -------------------------------------------------------------- */
 
 static void go_home(void)
 {
@@ -260,7 +261,7 @@ static void run_body(void *arg)
     go_home();
 }
 
-/* --- one run ------------------------------------------------------------------ */
+/* --- one run -------------------------------------------------------------- */
 
 jmp_buf search_out;
 

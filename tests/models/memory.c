@@ -58,7 +58,7 @@ static struct location locations[LOCATIONS];
 static unsigned location_count;
 static struct thread_memory threads[THREADS];
 static struct granule granules[GRANULES];
-static unsigned run_number;
+static unsigned run_number = 1, granules_used;
 static _Alignas(64) unsigned char arena[ARENA];
 static size_t arena_used;
 static bool arena_dead[ARENA / 16];
@@ -80,6 +80,7 @@ static void view_join(struct view *into, const struct view *from)
 void memory_reset(void)
 {
     run_number++;
+    granules_used = 0;
     location_count = 0;
     memset(threads, 0, sizeof threads);
     for (unsigned i = 0; i < THREADS; i++) {
@@ -114,7 +115,7 @@ void memory_bell(struct bell *bell, bool rings)
     }
 }
 
-/* --- plain memory ------------------------------------------------------------ */
+/* --- plain memory --------------------------------------------------------- */
 
 static void check_alive(const void *address)
 {
@@ -124,21 +125,29 @@ static void check_alive(const void *address)
     }
 }
 
-static struct granule *granule_of(uintptr_t key)
+/* The one of that key, or the empty one where it would be. */
+static struct granule *granule_find(uintptr_t key)
 {
     size_t i = (key * 0x9e3779b97f4a7c15u) >> 51;
-    for (;; i++) {
-        struct granule *g = &granules[i % GRANULES];
-        if (g->run != run_number) {
-            memset(g, 0, sizeof *g);
-            g->run = run_number;
-            g->key = key;
-            return g;
+    struct granule *g;
+    do {
+        g = &granules[i++ % GRANULES];
+    } while (g->run == run_number && g->key != key);
+    return g;
+}
+
+static struct granule *granule_of(uintptr_t key)
+{
+    struct granule *g = granule_find(key);
+    if (g->run != run_number) {
+        if (++granules_used == GRANULES / 2) {
+            model_fail("more plain memory than the model has room for");
         }
-        if (g->key == key) {
-            return g;
-        }
+        memset(g, 0, sizeof *g);
+        g->run = run_number;
+        g->key = key;
     }
+    return g;
 }
 
 static void plain_in_granule(uintptr_t key, uint8_t bytes, bool write)
@@ -173,6 +182,9 @@ static void plain_in_granule(uintptr_t key, uint8_t bytes, bool write)
 void memory_plain(const void *address, size_t size, bool write)
 {
     check_alive(address);
+    if (!explore_running) {
+        return; /* before, or after, all that the threads do */
+    }
     uintptr_t at = (uintptr_t)address;
     while (size > 0) {
         size_t from = at % 8;
@@ -182,6 +194,19 @@ void memory_plain(const void *address, size_t size, bool write)
         at += len;
         size -= len;
     }
+}
+
+void *memory_copy(void *to, const void *from, size_t size)
+{
+    memory_plain(from, size, false);
+    memory_plain(to, size, true);
+    return memcpy(to, from, size);
+}
+
+void *memory_set(void *to, int byte, size_t size)
+{
+    memory_plain(to, size, true);
+    return memset(to, byte, size);
 }
 
 void *memory_alloc(size_t size)
@@ -219,7 +244,7 @@ void memory_free(void *block)
     memory_free_but(block, 0);
 }
 
-/* --- atomics ------------------------------------------------------------------ */
+/* --- atomics -------------------------------------------------------------- */
 
 static bool acquires(int order)
 {
@@ -279,9 +304,9 @@ static struct location *begin(struct site *site, void *address, size_t size)
 {
     arrive(site);
     check_alive(address);
-    struct granule *g = granule_of((uintptr_t)address / 8);
+    struct granule *g = granule_find((uintptr_t)address / 8);
     unsigned self = explore_self();
-    if (g->written_bytes != 0 && g->writer != self &&
+    if (g->run == run_number && g->written_bytes != 0 && g->writer != self &&
         threads[self].now.clock[g->writer] < g->written) {
         model_fail("an atomic is used before it was made");
     }
@@ -316,8 +341,10 @@ static void append(struct location *l, uint64_t word, int order,
     if (order == memory_order_seq_cst) {
         l->last_sc = index;
     }
+    if (word != l->values[index - 1].word) {
+        explore_wrote();
+    }
     memcpy(l->address, &word, l->size);
-    explore_wrote();
 }
 
 static void take(struct location *l, unsigned index, int order)

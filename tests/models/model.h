@@ -34,7 +34,7 @@
 #define THREADS 5 /* number 0 sets up and checks */
 #define LOCATIONS 96
 
-/* --- what the sources under test call -------------------------------------- */
+/* --- what the sources under test call ------------------------------------- */
 
 enum site_kind {
     SITE_LOAD,
@@ -84,10 +84,13 @@ void *memory_alloc(size_t size);
 void memory_free(void *block);
 void memory_free_but(void *block, size_t kept);
 
+void *memory_copy(void *to, const void *from, size_t size);
+void *memory_set(void *to, int byte, size_t size);
+
 /* In a loop that waits for another thread. */
 void explore_yield(void);
 
-/* --- what scenarios use ----------------------------------------------------- */
+/* --- what scenarios use --------------------------------------------------- */
 
 struct view {
     uint16_t seen[LOCATIONS]; /* per atomic: nothing older than that */
@@ -132,7 +135,7 @@ extern void (*model_resumed)(unsigned thread);
 int model_main(int argc, char **argv, const struct scenario *scenarios,
                size_t count);
 
-/* --- between memory.c and explore.c ------------------------------------------ */
+/* --- between memory.c and explore.c --------------------------------------- */
 
 void memory_reset(void);
 /* A thread begins, or ends, knowing what the other knows. */

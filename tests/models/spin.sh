@@ -50,7 +50,7 @@ check_sources()
         case $word in
         '') ;;
         */*.[ch]) file=$word ;;
-        *) grep -qE "^([a-z].*[ *])?$word\(" "$file" ||
+        *) grep -qE "^([A-Za-z].*[ *])?$word\(" "$file" ||
             echo "$word is not in $file any more" ;;
         esac
     done
