@@ -86,7 +86,8 @@ int ambit_cancel_chain(ambit_region *public,
     return (int)ret_chain->len;
 }
 
-/* What made the region give that result: the same order as result_now(). */
+/* What made the region give that result: the same order as result_now().  Lock
+ * held. */
 static struct region_cause cause_of(struct region *region, int result)
 {
     const struct region_root *root = &region->root;
@@ -151,12 +152,16 @@ void chain_of_result(struct region *region, int result)
         return;
     }
     struct region *home = home_of(region->host);
+    /* A cancel from further out may come until the region is detached. */
+    spin_lock(&region->owner.lock);
     struct region_cause cause = cause_of(region, result);
+    bool cut_off = region->outer_cause.kind != AMBIT_CANCEL_NONE;
+    spin_unlock(&region->owner.lock);
     if (region->outcome != NULL) {
         chain_fill(&region->outcome->why, &cause);
     }
     /* Who was cut off from outside has not failed. */
-    if (home == NULL || region->outer_cause.kind != AMBIT_CANCEL_NONE) {
+    if (home == NULL || cut_off) {
         return;
     }
     struct cause *made = malloc(sizeof *made);
