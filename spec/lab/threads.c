@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #define RELAXED_MAX 1000
+#define ALONE_MAX 20000
 
 __thread struct lab *lab_self;
 
@@ -79,6 +80,7 @@ static void switch_to(struct lab *lab, struct lab_thread *next)
     }
     lab_trace(lab, TRACE_SWITCH, from->id, next->id);
     lab->switches++;
+    lab->alone = 0;
     from->worker = worker_self;
     lab->current = next;
     worker_self = next->worker;
@@ -192,6 +194,11 @@ void lab_point_slow(void)
     }
     unsigned n = candidates(lab, true, threads, ids);
     if (n < 2) {
+        return;
+    }
+    if (++lab->alone > ALONE_MAX) { /* no system is that unfair */
+        lab->alone = 0;
+        lab_relax();
         return;
     }
     unsigned i = lab_choose(lab, LAB_SWITCH, n, ids);
