@@ -343,7 +343,7 @@ static void run_real(const struct scenario *s, uint64_t size,
     c.keep = real;
     conduct(&c, real_body);
     ret->places = real->len;
-    for (int round = 0; round < 5 && !ret->failed; round++) {
+    for (int round = 0; round < 10 && !ret->failed; round++) {
         struct campaign more = {.s = s, .ret = &lab_figures, .keep = lab};
         more.size = size << round;
         conduct(&more, seeds_body);
