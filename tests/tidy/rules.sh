@@ -66,10 +66,9 @@ END {
         rules++
         if (at[id, "code"] == "") { say(at[id, "rule"] ": " id " has no code") }
         if (at[id, "test"] == "") { say(at[id, "rule"] ": " id " has no test") }
-        if (at[id, "mutant"] == "") { gaps = gaps " " id }
+        if (at[id, "mutant"] == "") { say(at[id, "rule"] ": " id " has no mutant") }
     }
     for (i = 0; i < bad; i++) { print offence[i] }
     if (bad) { printf "rules: %d offences\n", bad; exit 1 }
-    if (gaps != "") { printf "rules without a mutant:%s\n", gaps }
     printf "rules: fine (%d rules)\n", rules
 }'
