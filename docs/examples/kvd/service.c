@@ -258,6 +258,15 @@ static void announce(const struct service *service)
     fflush(stdout);
 }
 
+/* Of everything below the clients' region: a client and one task for each shard
+ * its batch is dealt out to, those turned away, and the door's own. */
+static uint32_t tasks_in_all(const struct service *service)
+{
+    int64_t each = 1 + service->options->shards;
+    int64_t all = service->options->clients_max * each + TURNED_AWAY_MAX + 2;
+    return all < UINT32_MAX ? (uint32_t)all : UINT32_MAX;
+}
+
 static void serve(ambit_cx *cx, struct door *door)
 {
     struct service *service = door->service;
@@ -265,7 +274,7 @@ static void serve(ambit_cx *cx, struct door *door)
     ambit_time begun = {0};
     int rc = 0;
     ambit_scope (cx, clients, &rc, .name = "clients", .policy = AMBIT_ISOLATE,
-                 .tasks_max = (uint32_t)options->clients_max) {
+                 .tasks_max = tasks_in_all(service)) {
         door->clients = clients;
         keep_open(cx, door);
         begun = ambit_now();
@@ -279,13 +288,21 @@ static void serve(ambit_cx *cx, struct door *door)
     }
 }
 
+/* The door is one task, so nobody takes a seat between the look and the spawn. */
+static bool has_a_seat(const struct door *door)
+{
+    return ambit_region_tasks(door->clients) <
+           (uint32_t)door->service->options->clients_max;
+}
+
 static void greet(struct door *door, ambit_tcp *socket)
 {
     struct service *service = door->service;
     struct conn_arg client = {service, socket};
     ledger_count(&service->ledger, LEDGER_CONNECTIONS_ACCEPTED, 1);
-    if (ambit_spawn_with(door->clients, conn_serve, &client, .name = "client",
-                         .dispose = conn_dispose) == 0 ||
+    if ((has_a_seat(door) &&
+         ambit_spawn_with(door->clients, conn_serve, &client, .name = "client",
+                          .dispose = conn_dispose) == 0) ||
         ambit_spawn_with(door->turned_away, conn_turn_away, &client,
                          .name = "turned away", .dispose = conn_dispose) == 0) {
         return;
