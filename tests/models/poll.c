@@ -62,6 +62,20 @@ bool blocking_cancel(struct blocking_pool *pool, struct blocking_job *job)
     return false;
 }
 
+int park_check(struct task *of)
+{
+    (void)of;
+    model_fail("nothing is limited here");
+    return 0;
+}
+
+int task_pay_from(struct task *of, struct quota *quota)
+{
+    (void)of, (void)quota;
+    model_fail("nothing is limited here");
+    return 0;
+}
+
 void park_abort(struct task *of)
 {
     (void)of;
