@@ -20,7 +20,7 @@ bite() # bite MODE DEFECT WORD-IN-THE-LOG [MAKE-VARIABLES...]
     shift 3
     case " $* " in *" LITE=1 "*) [ "$mode" = tsan ] || where=$where-lite ;; esac
     log=$(make run-tests MODE="$mode" ${CC:+CC="$CC"} BUILD="$build" T= \
-        TEST_SRC="tests/harness/bite/$defect.c" KVD_SRC= KVD_TEST_SRC= \
+        TEST_SRC="tests/harness/bite/$defect.c" KVD_SRC= KVD_TEST_SRC= LAB_TEST_SRC= \
         EXAMPLE_SRC= DEMO_SRC= "$@" 2>&1)
     status=$?
     log+=$(cat "$where/tests/harness/bite/$defect.log" 2>/dev/null)
