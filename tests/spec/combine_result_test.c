@@ -228,13 +228,20 @@ static int child_of_branch(ambit_cx *cx, void *arg)
     return rc < 0 ? rc : f->child_result;
 }
 
+static void child_never_ran(void *arg)
+{
+    struct family *f = arg;
+    count_add(f->live, -1);
+}
+
 static int parent_branch(ambit_cx *cx, void *arg, void *ret)
 {
     struct family *f = arg;
     (void)ret;
     count_up(f->live);
     count_up(f->live);
-    if (ambit_spawn(ambit_cx_region(cx), child_of_branch, f) < 0) {
+    if (ambit_spawn_with(ambit_cx_region(cx), child_of_branch, f,
+                         .dispose = child_never_ran) < 0) {
         count_add(f->live, -1);
     }
     int rc = ambit_sleep(cx, f->turns == NEVER ? ambit_s(1000)
