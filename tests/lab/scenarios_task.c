@@ -71,6 +71,7 @@ static int two_joiners(ambit_cx *cx, void *arg)
         spawned += ambit_spawn(s, joins, &here) == 0;
         spawned += ambit_spawn(s, joins, &here) == 0;
     }
+    want(spawned == 2);
     always(tally_get(&pair.joined) <= 1);
     want(tally_get(&pair.joined) == 1 && tally_get(&pair.off) == 0);
     ambit_observe(tally_get(&pair.busy));
