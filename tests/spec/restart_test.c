@@ -172,6 +172,8 @@ static int crash_under_load(ambit_cx *cx, void *arg)
                 WANT_EQ(ambit_spawn(customers, call_through_crashes, &c), 0);
             }
         }
+        int64_t reply;
+        WANT_EQ(clerk_call(cx, c.clerk, &reply, 1), 0); /* it is back */
         ambit_cancel(all, "enough");
     }
     WANT_EQ(rc, 0);
