@@ -118,7 +118,7 @@ void stack_arena_fini(struct stack_arena *arena)
     if (arena == NULL) {
         return;
     }
-    ASSERT(arena->lent == 0);
+    ASSERT(stack_lent(arena) == 0);
     for (struct stack *s = arena->free; s != NULL; s = s->next_free) {
         fiber_fini(&s->fiber);
     }
@@ -157,9 +157,17 @@ void stack_arena_share(struct stack_arena *arena, size_t arenas)
     }
 }
 
+/* The owner. */
+static void lent_add(struct stack_arena *arena, size_t n)
+{
+    /* ORDER(stack-lent): relaxed.  The one writer; pairs with stack_lent(). */
+    atomic_store_explicit(&arena->lent, stack_lent(arena) + n,
+                          memory_order_relaxed);
+}
+
 struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *))
 {
-    if (arena->lent >= arena->lent_max) {
+    if (stack_lent(arena) >= arena->lent_max) {
         return NULL;
     }
     struct stack *stack = arena->free;
@@ -172,14 +180,14 @@ struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *))
             return NULL;
         }
     }
-    arena->lent++;
+    lent_add(arena, 1);
     return stack;
 }
 
 void stack_return(struct stack_arena *arena, struct stack *stack)
 {
-    ASSERT(arena->lent > 0);
-    arena->lent--;
+    ASSERT(stack_lent(arena) > 0);
+    lent_add(arena, (size_t)-1);
     if (UNLIKELY(arena->free_len >= arena->hot_max)) {
         stack_drop(arena, stack);
         return;

@@ -51,7 +51,7 @@ struct stack_arena {
     struct stack_chunk *open;   /* those with bare or unmade slots */
     size_t stack_size;          /* of a slot, guard included; power of two */
     size_t guard_size;
-    size_t lent;
+    _Atomic size_t lent; /* written by the owner, read by any: ORDER(stack-lent) */
     size_t lent_max; /* cap: see stack_arena_init */
     size_t hot_max;  /* keep so many free ones hot; may be changed any time */
     size_t made;     /* slots that have their guard: the peak of stacks */
@@ -72,6 +72,13 @@ int stack_arena_init(struct stack_arena *arena, size_t stack_size,
 
 /* Frees every stack.  None may be lent.  NULL and zeroed memory are allowed. */
 void stack_arena_fini(struct stack_arena *arena);
+
+/* How many are lent now.  Any thread: a snapshot. */
+static inline size_t stack_lent(struct stack_arena *arena)
+{
+    /* ORDER(stack-lent): relaxed.  A figure; pairs with lent_add(). */
+    return atomic_load_explicit(&arena->lent, memory_order_relaxed);
+}
 
 /* Tells an arena that `arenas` of its kind share this process.  Matters only
  * where guards are made with mprotect(): each stack then takes two of the

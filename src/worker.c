@@ -274,7 +274,7 @@ static void refuse_stack(struct worker *worker, struct task *task)
     log_line(worker->runtime, AMBIT_LOG_ERROR,
              "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
              "(option .stacks_max)",
-             task->name, worker->stacks.lent, worker->index);
+             task->name, stack_lent(&worker->stacks), worker->index);
     task_enter_worker(task, worker);
     task_refuse(task, -ENOMEM);
 }
@@ -286,8 +286,8 @@ static struct stack *lend_stack(struct worker *worker, struct task *task)
 {
     struct stack_arena *arena = &worker->stacks;
     size_t max = arena->lent_max;
-    if (task_has_turns(task) && arena->lent >= max) {
-        arena->lent_max = arena->lent + 1;
+    if (task_has_turns(task) && stack_lent(arena) >= max) {
+        arena->lent_max = stack_lent(arena) + 1;
     }
     struct stack *stack = stack_lend(arena, stack_body);
     arena->lent_max = max;
@@ -448,7 +448,7 @@ void worker_fini(struct worker *worker)
     ASSERT(worker->ready.first == NULL);
     ASSERT(worker->pinned.first == NULL);
     ASSERT(worker->timers.armed == 0);
-    ASSERT(worker->stacks.lent == 0);
+    ASSERT(stack_lent(&worker->stacks) == 0);
     stack_arena_fini(&worker->stacks);
     deque_fini(&worker->fresh);
     slab_cache_fini(&worker->slab);

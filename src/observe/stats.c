@@ -59,7 +59,8 @@ void ambit_runtime_stats(ambit_runtime *public,
     add(&sum, &runtime->foreign);
     for (unsigned i = 0; i < runtime->inited; i++) {
         add(&sum, &runtime->workers[i]->stats);
-        sum.stacks_lent += (uint32_t)runtime->workers[i]->stacks.lent;
+        sum.stacks_lent +=
+            (uint32_t)stack_lent(&runtime->workers[i]->stacks);
     }
     *ret_stats = sum;
 }
