@@ -327,7 +327,7 @@ mutants-env:
 	  "LINK='$(LINK)'" "LIBS='$(CRITERION) $(LIBS)'" >$(BUILD)/mutants/$(MODE).env
 
 run-coverage:
-	@tests/tidy/coverage.sh $B
+	@tests/harness/coverage.sh $B
 
 run-demo: $(KVD) $(DEMO)
 	@$(if $(and $(KVD),$(DEMO)),,echo "demo: there is no kvd or no \

@@ -7,7 +7,6 @@ bad=0
 for script in tests/tidy/*.sh; do
     case $script in
     */all.sh | */bite.sh) continue ;; # bite.sh builds for minutes: see .ci/run
-    */coverage.sh) continue ;;        # of a run of the tests: make coverage
     esac
     [ -x "$script" ] || continue
     "$script" || bad=1
