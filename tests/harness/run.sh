@@ -29,7 +29,7 @@ if [ "${MODE:-}" = tsan ] && setarch -R true 2>/dev/null; then
 fi
 if [ -n "${VALGRIND:-}" ]; then
     limit=900
-    wrap="valgrind -q --trace-children=yes --error-exitcode=1 \
+    wrap="valgrind -q --trace-children=yes --fair-sched=try --error-exitcode=1 \
 --leak-check=full --errors-for-leak-kinds=definite,indirect"
 fi
 
