@@ -20,6 +20,7 @@
 #include <ambit/runtime.h>
 #include <ambit/server.h>
 #include <ambit/supervisor.h>
+#include <ambit/sync.h>
 #include <ambit/task.h>
 #include <ambit/time.h>
 #include <ambit/token.h>

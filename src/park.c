@@ -135,6 +135,8 @@ const char *park_kind_name(enum park_kind kind)
         [PARK_CHILD] = "a child to end",
         [PARK_BRANCH] = "a branch",
         [PARK_TOKEN] = "a token",
+        [PARK_SEMAPHORE] = "permits of a semaphore",
+        [PARK_MUTEX] = "a mutex",
         [PARK_SHUT] = "the last use of a file",
     };
     ASSERT((unsigned)kind < PARK_KINDS);

@@ -41,6 +41,8 @@ enum park_kind {
     PARK_CHILD,     /* a supervisor: the end of a child */
     PARK_BRANCH,    /* a combinator: one of its branches to end */
     PARK_TOKEN,     /* the cancel of a token */
+    PARK_SEMAPHORE, /* permits */
+    PARK_MUTEX,     /* a mutex */
     PARK_SHUT,      /* the last use of a socket or file; not interruptible */
     PARK_KINDS,
 };

@@ -59,6 +59,24 @@ struct stage {
 #define TELLS(call) WANT_EQ((call), -ECANCELED)
 #define IS_SILENT(call) WANT((call) != -ECANCELED)
 
+static struct ambit_semaphore permits = AMBIT_SEMAPHORE_INIT(2, 2);
+static struct ambit_mutex mutex = AMBIT_MUTEX_INIT;
+
+static void sync_calls_that_tell(ambit_cx *cx)
+{
+    TELLS(ambit_semaphore_acquire(cx, &permits, 1));
+    TELLS(ambit_mutex_lock(cx, &mutex));
+    TELLS(ambit_mutex_hold(cx, &mutex));
+}
+
+static void sync_calls_that_are_silent(void)
+{
+    WANT_EQ(ambit_semaphore_try_acquire(&permits, 2), 0);
+    WANT_EQ(ambit_semaphore_release(&permits, 2), 0);
+    WANT_EQ(ambit_mutex_try_lock(&mutex), 0);
+    ambit_mutex_unlock(&mutex);
+}
+
 /* The first half of the table: each answers -ECANCELED, and nothing happens. */
 static void calls_that_tell(ambit_cx *cx, struct stage *s)
 {
@@ -100,6 +118,7 @@ static void calls_that_tell(ambit_cx *cx, struct stage *s)
     TELLS(echo_call_now(cx, s->server, &reply, call));
     TELLS(echo_start(cx, s->cancelled, NULL, 0, &ref));
     TELLS(ambit_supervise(cx, s->cancelled, children, 1));
+    sync_calls_that_tell(cx);
     WANT(socket == NULL && file == NULL && result == 0);
 }
 
@@ -135,6 +154,7 @@ static void calls_that_are_silent(ambit_cx *cx, struct stage *s)
         IS_SILENT(ambit_commit(&permit));
     }
     IS_SILENT(ambit_actor_stop(s->server));
+    sync_calls_that_are_silent();
 }
 
 static int make_all_calls(ambit_cx *cx, void *arg)

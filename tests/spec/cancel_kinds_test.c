@@ -11,7 +11,7 @@
  * Each entry says which kinds of src/park.h it waits in, and the walk fails
  * when one is left over.
  */
-#include "tests/spec/common.h"
+#include "tests/spec/stuck_sync.h"
 
 #include "src/park.h"
 
@@ -110,6 +110,7 @@ static void world_open(ambit_cx *cx, struct world *w, ambit_region *region)
     struct waiter idle = {&never, &cancelled};
     char address[64];
     w->region = region;
+    stuck_sync_open();
     WANT_EQ(pipe(w->gate), 0);
     WANT_EQ(ambit_spawn_with(region, wait_for_ever, &idle,
                              .ret_task = &w->running), 0);
@@ -148,6 +149,7 @@ static void world_close(ambit_cx *cx, struct world *w)
     }
     WANT_EQ(ambit_token_waiters(w->token), 0);
     ambit_token_unref(w->token);
+    stuck_sync_close();
     ambit_cancel(w->region, "the walk is over");
 }
 
@@ -313,12 +315,12 @@ static int by_child_told(ambit_cx *cx, struct world *w)
     return rc < 0 ? rc : ambit_sleep_until(cx, ambit_never());
 }
 
-#define KIND(kind) (UINT32_C(1) << (kind))
+#define KIND(kind) (UINT64_C(1) << (kind))
 
 static const struct {
     const char *name;
     int (*wait)(ambit_cx *cx, struct world *w);
-    uint32_t covers;
+    uint64_t covers;
 } kinds[] = {
     {"yield", by_yield, KIND(PARK_YIELD)},
     {"sleep", by_sleep, KIND(PARK_SLEEP)},
@@ -338,6 +340,9 @@ static const struct {
     {"child", by_child, KIND(PARK_CHILD)},
     {"branch", by_race, KIND(PARK_BRANCH)},
     {"token", by_token, KIND(PARK_TOKEN)},
+    {"semaphore", by_semaphore, KIND(PARK_SEMAPHORE)},
+    {"mutex", by_mutex, KIND(PARK_MUTEX)},
+    {"mutex on record", by_hold, KIND(PARK_MUTEX)},
     {"child that ended", by_child_told, KIND(PARK_CHILD)},
 };
 
@@ -346,7 +351,7 @@ static const struct {
 
 static void want_all_kinds(void)
 {
-    uint32_t covered = KINDS_APART;
+    uint64_t covered = KINDS_APART;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         covered |= kinds[i].covers;
     }

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * line.c -- arrive, be granted, be called off.
+ *
+ * Owner: a waiter is its task's until it waits, the lock's until it is granted,
+ * and the granter's until it is woken.
+ */
+#include "src/sync/line.h"
+
+#include "src/task.h"
+
+static void line_remove(struct line *line, struct line_waiter *waiter)
+{
+    ASSERT(waiter->waiting);
+    ASSERT(line->len > 0);
+    *(waiter->prev != NULL ? &waiter->prev->next : &line->first) = waiter->next;
+    *(waiter->next != NULL ? &waiter->next->prev : &line->last) = waiter->prev;
+    waiter->waiting = false;
+    line->len--;
+}
+
+static void line_append(struct line *line, struct line_waiter *waiter)
+{
+    RULE(SYNC_FIFO_1);
+    waiter->next = NULL;
+    waiter->prev = line->last;
+    *(line->last != NULL ? &line->last->next : &line->first) = waiter;
+    line->last = waiter;
+    waiter->waiting = true;
+    line->len++;
+}
+
+void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,
+                struct line_woken *woken)
+{
+    line_remove(line, waiter);
+    waiter->value = value;
+    waiter->next = NULL;
+    *(woken->last != NULL ? &woken->last->next : &woken->first) = waiter;
+    woken->last = waiter;
+}
+
+void line_grant_all(struct line *line, int64_t value,
+                    struct line_woken *woken)
+{
+    while (line->first != NULL) {
+        line_grant(line, line->first, value, woken);
+    }
+}
+
+void line_unlock(struct line *line, struct line_woken *woken)
+{
+    struct line_waiter *waiter = woken->first;
+    spin_unlock(&line->lock);
+    /* From here on the object may be gone, and each waiter once it is woken. */
+    while (waiter != NULL) {
+        struct line_waiter *next = waiter->next;
+        task_wake(waiter->task, waiter->value);
+        waiter = next;
+    }
+}
+
+static enum park_answer line_abort(struct task *task, void *arg)
+{
+    struct line_waiter *waiter = arg;
+    struct line *line = waiter->line;
+    struct line_woken woken = {0};
+    (void)task;
+    line_lock(line);
+    if (!waiter->waiting) {
+        RULE(SYNC_CANCEL_2);
+        spin_unlock(&line->lock);
+        return PARK_BUSY;
+    }
+    line_remove(line, waiter);
+    if (waiter->left != NULL) {
+        RULE(SYNC_CANCEL_1);
+        waiter->left(line, &woken);
+    }
+    line_unlock(line, &woken);
+    return PARK_ABORTED;
+}
+
+int64_t line_wait(struct line *line, struct line_waiter *waiter,
+                  struct task *task, enum park_kind kind)
+{
+    waiter->line = line;
+    waiter->task = task;
+    line_append(line, waiter);
+    spin_unlock(&line->lock);
+    return park(task, kind, line_abort, waiter);
+}
