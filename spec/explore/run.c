@@ -106,8 +106,11 @@ static void check_ledger(ambit_runtime *runtime)
 static void run_program(struct exploration *e)
 {
     ambit_runtime *runtime;
+    /* An exhaustive search takes every run for the same program. */
+    bool one_program = e->options.search == AMBIT_SEARCH_EXHAUSTIVE;
     const struct ambit_runtime_options options = {
         .size_ = sizeof options,
+        .seed = one_program ? 1 : e->shared->seed + 1,
         .workers = e->options.workers,
         .ring_entries = e->kernel.ring_entries,
         .log = log_kept,

@@ -233,13 +233,44 @@ Spec(LAB_SHRINK_1, no_decision_is_superfluous)
     unsetenv("AMBIT_REPLAY");
 }
 
-/* Goal: the same seeds, the same runs. */
+/* Naps of random length, three tasks at once. */
+static int naps_at_random(ambit_cx *cx, void *arg)
+{
+    uint64_t random = 0;
+    (void)arg;
+    int rc = ambit_random(cx, &random);
+    return rc < 0 ? rc : ambit_sleep(cx, ambit_us((int64_t)(random % 100)));
+}
+
+static int random_naps(ambit_cx *cx, void *arg)
+{
+    int rc = 0, none = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < 3; i++) {
+            ambit_spawn(s, naps_at_random, &none);
+        }
+    }
+    return rc;
+}
+
+/* Goal: the same seeds, the same runs, random numbers included. */
 Spec(LAB_SEED_1, the_same_seeds_come_to_the_same_fingerprint)
 {
     struct ambit_exploration e, again;
     explore_shelf(&e);
     explore_shelf(&again);
     cr_assert(e.fingerprint == again.fingerprint && e.fingerprint != 0);
+    cr_assert(ambit_explore(random_naps, NULL, &e, .seeds = 20) == 0);
+    void *kept[16]; /* the next run's memory lies elsewhere */
+    for (size_t i = 0; i < 16; i++) {
+        kept[i] = malloc((size_t)64 << i);
+    }
+    cr_assert(ambit_explore(random_naps, NULL, &again, .seeds = 20) == 0);
+    for (size_t i = 0; i < 16; i++) {
+        free(kept[i]);
+    }
+    cr_assert(e.fingerprint == again.fingerprint && e.schedules == 20);
 }
 
 static int stuck(ambit_cx *cx, void *arg)
