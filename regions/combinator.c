@@ -408,13 +408,23 @@ static int run_all(struct combine *c, const char *name)
     return rc;
 }
 
+/* No branch was started. */
+static int refuse(struct combine *c, int rc)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        RULE(COMB_RET_1);
+        c->branches[i].result = rc;
+    }
+    return rc;
+}
+
 static int combine(struct combine *c, const char *name)
 {
     atomic_init(&c->word, 0);
     c->winner = NOBODY;
     int rc = make_runs(c);
     if (rc < 0) {
-        return rc;
+        return refuse(c, rc);
     }
     rc = run_all(c, name);
     if (c->one_wins && (rc == -ECANCELED || rc == -ETIMEDOUT)) {
@@ -472,7 +482,7 @@ int ambit_quorum(ambit_cx *cx, struct ambit_branch *branches, size_t n,
                         .good_wanted = k, .bad_allowed = n - k,
                         .delay_ns = -1};
     RULE(COMB_QUORUM_1);
-    return k == 0 || k > n ? -EINVAL : combine(&c, "quorum");
+    return k == 0 || k > n ? refuse(&c, -EINVAL) : combine(&c, "quorum");
 }
 
 int ambit_hedge(ambit_cx *cx, struct ambit_branch *branches, size_t n,
@@ -482,8 +492,8 @@ int ambit_hedge(ambit_cx *cx, struct ambit_branch *branches, size_t n,
                         .bad_allowed = n, .every_end = true,
                         .delay_ns = delay.ns};
     if (n == 0 || delay.ns < 0) {
-        return -EINVAL;
+        return refuse(&c, -EINVAL);
     }
     int rc = capability_needs(task_of(cx)->scope, AMBIT_CAP_TIME);
-    return rc < 0 ? rc : combine_one(&c, "hedge", ret_winner);
+    return rc < 0 ? refuse(&c, rc) : combine_one(&c, "hedge", ret_winner);
 }

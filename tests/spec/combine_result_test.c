@@ -100,12 +100,36 @@ static int one_room_for_all(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* A call that starts nothing says so in each branch. */
+static int refused_calls(ambit_cx *cx, void *arg)
+{
+    struct tally t = {0};
+    struct piece piece = {&t, 0, 0, 4};
+    int answer = -77;
+    struct ambit_branch b[2];
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        b[i] = piece_branch(&piece, &answer);
+    }
+    WANT_EQ(ambit_quorum(cx, b, 2, 3), -EINVAL);
+    WANT_EQ(b[0].result, -EINVAL);
+    WANT_EQ(b[1].result, -EINVAL);
+    b[1].result = 0;
+    WANT_EQ(ambit_hedge(cx, b, 2, ambit_ns(-1), NULL), -EINVAL);
+    WANT_EQ(b[1].result, -EINVAL);
+    WANT_EQ(answer, -77);
+    WANT_EQ(count_get(&t.begun), 0);
+    return 0;
+}
+
 /* Goal: what arrives is what was made, and nothing else arrives.
- * Method: patterns of seven sizes, good and bad; four that write into one. */
+ * Method: patterns of seven sizes, good and bad; four that write into one;
+ * calls that are refused. */
 Spec(COMB_RET_1, results_arrive_bit_by_bit_or_not_at_all)
 {
     spec_on_1_and_2_workers(results_of_any_size);
     spec_on_1_and_2_workers(one_room_for_all);
+    spec_on_1_and_2_workers(refused_calls);
     spec_end("COMB_RET_1");
 }
 
