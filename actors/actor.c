@@ -8,6 +8,8 @@
  */
 #include "actors/actor.h"
 
+#include "src/seam.h"
+
 #include <stdlib.h>
 
 _Static_assert(sizeof(struct actor) <= 1024, "one slab class");
@@ -274,6 +276,7 @@ static bool go_idle(struct actor *actor)
         mailbox_push_own(&actor->mailbox, &actor->stub);
         return false; /* take it, and whatever came in between */
     }
+    seam_suspends(&actor->task);
     task_leave_worker(&actor->task);
     if (mailbox_turn_end(&actor->mailbox)) {
         return true;

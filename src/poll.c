@@ -19,6 +19,7 @@
 #include "src/poll.h"
 
 #include "src/runtime.h"
+#include "src/seam.h"
 #include "src/worker.h"
 
 enum {
@@ -84,6 +85,7 @@ static int poll_wake(struct task *task, uint64_t generation)
 static bool poll_rest(struct task *task)
 {
     struct worker *worker = worker_self;
+    seam_suspends(task);
     uint64_t word = poll_load(task);
     if (word % POLL_STATES == POLL_RUNNING) {
         task_leave_worker(task);

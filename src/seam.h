@@ -11,7 +11,8 @@
 struct task;
 
 #ifdef AMBIT_LAB
-/* The task is about to give up its worker. */
+/* The task is about to give up its worker: to wait, or to rest between two
+ * steps or messages. */
 void seam_suspends(struct task *task);
 /* Memory is to be short now. */
 bool seam_refuses(void);
