@@ -10,8 +10,8 @@ const struct scenario *scenario_at(size_t index)
 {
     const struct scenario_list *const lists[] = {
         &region_scenarios, &cancel_scenarios, &task_scenarios,
-        &net_scenarios,    &actor_scenarios,  &server_scenarios, &tree_scenarios,
-        &sync_scenarios,
+        &net_scenarios,    &actor_scenarios,  &server_scenarios,
+        &combine_scenarios, &tree_scenarios, &sync_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
