@@ -79,6 +79,7 @@ bool lab_event_run(struct lab *lab)
     if (!lab_event_is_due(lab)) {
         return false;
     }
+    lab->relaxed = 0;
     for (struct list_node *n = at; n != &lab->events && due < 8; n = n->next) {
         if (CONTAINER_OF(n, struct lab_event, node)->when_ns > lab->now_ns) {
             break;

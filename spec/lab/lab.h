@@ -147,7 +147,7 @@ struct lab {
     uint64_t points;         /* where others could have run */
     uint64_t switches;
     uint64_t choices;
-    uint32_t relaxed;        /* in a row, with nobody else to run */
+    uint32_t relaxed;        /* in a row, with nobody else having run */
     uint32_t alone;          /* points in a row of the current thread */
     bool quiet;              /* the lab's own code runs */
     struct list_node events;

@@ -81,6 +81,7 @@ static void switch_to(struct lab *lab, struct lab_thread *next)
     lab_trace(lab, TRACE_SWITCH, from->id, next->id);
     lab->switches++;
     lab->alone = 0;
+    lab->relaxed = 0;
     from->worker = worker_self;
     lab->current = next;
     worker_self = next->worker;
@@ -229,10 +230,12 @@ void lab_relax(void)
             lab_fail("thread %s spins, and nobody else can run",
                      lab->current->name);
         }
-        advance(lab);
+        if (lab->relaxed > 1) { /* what it waits for may be there by now */
+            RULE(LAB_TIME_1);
+            advance(lab);
+        }
         return;
     }
-    lab->relaxed = 0;
     unsigned i = n > 1 ? lab_choose(lab, LAB_NEXT, n, ids) : 0;
     if (threads[i] != NULL) {
         switch_to(lab, threads[i]);

@@ -347,7 +347,10 @@ static void run_real(const struct scenario *s, uint64_t size,
         struct campaign more = {.s = s, .ret = &lab_figures, .keep = lab};
         more.size = size << round;
         conduct(&more, seeds_body);
-        ret->failed = lab_figures.failed;
+        if (lab_figures.failed) {
+            ret->failed = true;
+            memcpy(ret->text, lab_figures.text, sizeof ret->text);
+        }
         if (strangers(lab, real) == 0) {
             break;
         }

@@ -291,6 +291,38 @@ static int two_stuck(ambit_cx *cx, void *arg)
     return rc;
 }
 
+void lab_relax(void); /* spec/lab/os.h */
+
+static void nothing_happens(struct lab *lab, struct lab_event *event)
+{
+    (void)lab;
+    (void)event;
+}
+
+/* How far time moves while the only thread looks again and again. */
+static int64_t moved_by_looking(unsigned times)
+{
+    struct lab lab;
+    struct lab_event later;
+    lab_begin(&lab, &(struct lab_options){.picker = NULL});
+    int64_t before = lab.now_ns;
+    lab_at(&lab, &later, before + 5, nothing_happens);
+    while (times-- > 0) {
+        lab_relax();
+    }
+    int64_t moved = lab.now_ns - before;
+    lab_not_at(&later);
+    lab_end(&lab);
+    return moved;
+}
+
+/* Goal: who waits in a loop has a last look before time moves on. */
+Spec(LAB_TIME_1, who_spins_looks_once_more)
+{
+    cr_assert(moved_by_looking(1) == 0);
+    cr_assert(moved_by_looking(2) == 5);
+}
+
 /* Goal: who hangs is named, with what it waits for. */
 Spec(LAB_DEADLOCK_1, each_task_that_hangs_is_named)
 {
