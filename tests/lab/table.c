@@ -9,9 +9,11 @@ bool disturbed;
 const struct scenario *scenario_at(size_t index)
 {
     const struct scenario_list *const lists[] = {
-        &region_scenarios, &cancel_scenarios, &task_scenarios,
-        &net_scenarios,    &actor_scenarios,  &server_scenarios,
-        &combine_scenarios, &tree_scenarios, &sync_scenarios,
+        &region_scenarios, &cancel_scenarios,  &task_scenarios,
+        &net_scenarios,    &actor_scenarios,   &server_scenarios,
+        &call_scenarios,   &combine_scenarios, &budget_scenarios,
+        &duty_scenarios,   &group_scenarios,   &tree_scenarios,
+        &sync_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
