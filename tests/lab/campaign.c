@@ -9,6 +9,9 @@
 
 #define PAIRS_MAX 3000
 #define WAITS_MAX_S 240 /* for the real system; more is a hang */
+/* In search of what the real system came to.  The rarest outcome that is known
+ * came once in 50,000 runs of the lab, and once in 4,000 of the real system. */
+#define LOOKS_MAX 400000
 
 /* --- schedules ------------------------------------------------------------- */
 
@@ -71,7 +74,7 @@ static void run_every(const struct scenario *s, uint64_t size,
 static void twice_body(struct exploration *e)
 {
     struct campaign *c = campaign_of(e);
-    for (uint64_t seed = 1; seed <= c->size; seed++) {
+    for (uint64_t seed = 1; seed <= c->size - c->size / 2; seed++) {
         run_base(e, seed);
         uint64_t print = e->shared->fingerprint;
         run_base(e, seed);
@@ -326,12 +329,48 @@ static unsigned strangers(const struct set *lab, const struct set *real)
     return n;
 }
 
-/* The lab's outcomes, from more and more seeds, until they hold all that the
- * real system came to. */
+/* Random walks and PCT in turn, of all depths. */
+static void wide_body(struct exploration *e)
+{
+    struct campaign *c = campaign_of(e);
+    for (uint64_t i = 1; i <= c->size; i++) {
+        uint64_t seed = c->after + i;
+        if (seed % 2 != 0) {
+            run_base(e, seed);
+        } else {
+            struct pct_picker pct;
+            pct_picker_init(&pct, seed, 2 + (unsigned)(seed / 2 % 5),
+                            e->shared->longest);
+            run_once(e, seed, &pct.picker);
+        }
+    }
+}
+
+/* Runs the lab longer and longer, until its outcomes hold all of the real
+ * system's.  How many runs that took. */
+static uint64_t look_for(const struct set *real, const struct scenario *s,
+                         uint64_t size, struct set *lab, struct figures *ret)
+{
+    struct figures f = {0};
+    uint64_t looks = 0;
+    uint64_t looks_max = size < 25 ? LOOKS_MAX / 25 * size : LOOKS_MAX;
+    do {
+        struct campaign more = {.s = s, .ret = &f, .keep = lab, .size = size,
+                                .after = looks};
+        conduct(&more, wide_body);
+        looks += size;
+        size = looks < looks_max - looks ? looks : looks_max - looks;
+    } while (!f.failed && looks < looks_max && strangers(lab, real) > 0);
+    if (f.failed) {
+        ret->failed = true;
+        memcpy(ret->text, f.text, sizeof ret->text);
+    }
+    return looks;
+}
+
 static void run_real(const struct scenario *s, uint64_t size,
                      struct figures *ret, struct op_table *table)
 {
-    struct figures lab_figures = {0};
     CAMPAIGN();
     disturbed = false;
     ret->skipped = (s->flags & TIMED) != 0;
@@ -340,30 +379,20 @@ static void run_real(const struct scenario *s, uint64_t size,
     }
     struct set *real = calloc(2, sizeof *real);
     struct set *lab = real + 1;
+    c.size = size - size / 2;
     c.keep = real;
     conduct(&c, real_body);
     ret->places = real->len;
-    for (int round = 0; round < 10 && !ret->failed; round++) {
-        struct campaign more = {.s = s, .ret = &lab_figures, .keep = lab};
-        more.size = size << round;
-        conduct(&more, seeds_body);
-        if (lab_figures.failed) {
-            ret->failed = true;
-            memcpy(ret->text, lab_figures.text, sizeof ret->text);
-        }
-        if (strangers(lab, real) == 0) {
-            break;
-        }
-    }
+    uint64_t looks = ret->failed ? 0 : look_for(real, s, size, lab, ret);
     ret->hits = real->len - strangers(lab, real);
     ret->outcomes = lab->len;
     if (!ret->failed && ret->hits != ret->places) {
         ret->failed = true;
         snprintf(ret->text, sizeof ret->text,
                  "%llu of %llu outcomes of the real system are none of the "
-                 "lab's",
+                 "lab's in %llu runs",
                  (unsigned long long)(ret->places - ret->hits),
-                 (unsigned long long)ret->places);
+                 (unsigned long long)ret->places, (unsigned long long)looks);
     }
     free(real);
 }

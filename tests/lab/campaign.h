@@ -12,8 +12,9 @@
  *   faults    operations fail at random
  *   kernel    small rings, an overflowing completion queue, io_uring_enter()
  *             that fails, set-up flags refused: none of it may be seen
- *   twice     each seed twice: the same fingerprint
- *   real      the real system's outcomes are among the lab's
+ *   twice     each of half the seeds twice: the same fingerprint
+ *   real      the real system's outcomes, in half as many runs as there are
+ *             seeds, are among the lab's, in as many runs as it takes
  */
 #ifndef AMBIT_TESTS_LAB_CAMPAIGN_H
 #define AMBIT_TESTS_LAB_CAMPAIGN_H

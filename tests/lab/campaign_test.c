@@ -90,3 +90,22 @@ Test(lab, what_the_real_system_does_the_lab_knows)
 {
     campaign("real", NULL);
 }
+
+static int knows_where(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    (void)arg;
+    ambit_observe(ambit_in_lab());
+    return 0;
+}
+
+/* And if the lab did not know it, that would be told. */
+Test(lab, what_the_lab_does_not_know_is_a_failure)
+{
+    const struct scenario s = {"knows_where", knows_where, 1, 0};
+    const struct campaign_kind *kind = &campaign_kinds[campaign_count - 1];
+    struct figures f = {0};
+    kind->run(&s, 1, &f, NULL);
+    cr_assert(f.failed && f.places == 1 && f.hits == 0, "%s", f.text);
+    cr_assert(strstr(f.text, "1 of 1 outcomes of the real system") != NULL);
+}

@@ -92,7 +92,11 @@ void conduct(struct campaign *c, void (*body)(struct exploration *))
         describe(c, ret->text, sizeof ret->text);
     }
     if (c->keep != NULL) {
-        *c->keep = c->e.shared->outcomes;
+        for (size_t i = 0; i < SET_MAX * 2; i++) {
+            if (c->e.shared->outcomes.slot[i] != 0) {
+                set_add(c->keep, c->e.shared->outcomes.slot[i]);
+            }
+        }
     }
     munmap(in_child, sizeof *in_child);
     munmap(c->e.shared, sizeof *c->e.shared);

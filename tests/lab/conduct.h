@@ -17,9 +17,10 @@ struct campaign {
     struct exploration e;
     const struct scenario *s;
     uint64_t size;
+    uint64_t after;         /* this seed */
     struct figures *ret;
     struct op_table *table;
-    struct set *keep; /* NULL, or where the outcomes go */
+    struct set *keep;       /* NULL, or where the outcomes are added */
 };
 
 #define CAMPAIGN(...) \
