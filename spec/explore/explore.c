@@ -18,15 +18,22 @@ static void by_seeds(struct exploration *e)
     }
 }
 
+void run_pct(struct exploration *e, uint64_t seed, unsigned depth)
+{
+    struct pct_picker pct;
+    e->shared->pct_depth = depth;
+    e->shared->pct_length = e->shared->longest;
+    pct_picker_init(&pct, seed, depth, e->shared->longest);
+    run_once(e, seed, &pct.picker);
+    e->shared->pct_depth = 0;
+}
+
 /* The first run tells how long one is. */
 static void by_pct(struct exploration *e)
 {
     const struct ambit_explore_options *o = &e->options;
     for (uint64_t i = 0; i < o->seeds; i++) {
-        struct pct_picker pct;
-        pct_picker_init(&pct, o->first_seed + i, i == 0 ? 1 : o->depth,
-                        e->shared->longest);
-        run_once(e, o->first_seed + i, &pct.picker);
+        run_pct(e, o->first_seed + i, i == 0 ? 1 : o->depth);
     }
 }
 
@@ -41,18 +48,6 @@ static void by_all(struct exploration *e)
         more = tree_picker_next(&tree);
     }
     e->shared->complete = !more;
-}
-
-static void by_line(struct exploration *e)
-{
-    static struct decisions given;
-    struct replay_picker replay;
-    struct random_picker random;
-    given = e->shared->decisions;
-    replay_picker_init(&replay, &given);
-    random_picker_init(&random, e->shared->seed);
-    run_once(e, e->shared->seed,
-             given.len > 0 ? &replay.picker : &random.picker);
 }
 
 static uint64_t seeds_wanted(void)
@@ -86,12 +81,11 @@ static int search(struct exploration *e)
 {
     const char *line = getenv("AMBIT_REPLAY");
     if (line != NULL) {
-        if (!(line[0] == '@' ? replay_load(line + 1, e)
-                             : replay_parse(line, e))) {
+        if (!replay_take(line, e)) {
             fprintf(stderr, "AMBIT_REPLAY: not a line to replay: %s\n", line);
             return -EINVAL;
         }
-        return run_in_child(e, by_line);
+        return run_in_child(e, replay_run);
     }
     switch (e->options.search) {
     case AMBIT_SEARCH_PCT:
@@ -165,6 +159,8 @@ int ambit_explore_(ambit_task_fn *fn, void *arg,
     if (e.shared == MAP_FAILED) {
         return -ENOMEM;
     }
+    e.shared->alloc_at = e.options.fail_alloc_at;
+    e.shared->alloc_on = e.options.fail_alloc_on;
     rc = search(&e);
     if (rc == 0 && e.shared->failed && getenv("AMBIT_REPLAY") == NULL) {
         shrink(&e);

@@ -41,6 +41,7 @@ struct kernel_faults {
     unsigned cq_entries;        /* 0: as many as are asked for */
     unsigned refuse_ring_flags; /* IORING_SETUP_ ones */
     bool enter_faults;          /* io_uring_enter() may answer with an error */
+    int ring_error;             /* io_uring_setup() is refused with it */
     bool may_fail;              /* a run may return a failure */
 };
 
@@ -69,6 +70,8 @@ struct shared {
     int code_meant;
     bool hit;
     uint64_t fingerprint;
+    unsigned pct_depth;         /* of the run under way; 0: no PCT */
+    uint64_t pct_length;
     struct decisions decisions; /* of the run under way */
     struct set schedules;
     struct set outcomes;
@@ -135,16 +138,20 @@ void recorder_init(struct recorder *recorder, struct lab_picker *from,
 
 /* run.c -- one run; in a child. */
 void run_once(struct exploration *e, uint64_t seed, struct lab_picker *picker);
+void run_pct(struct exploration *e, uint64_t seed, unsigned depth);
 /* Runs body in a child; what it died of goes into shared. */
 int run_in_child(struct exploration *e, void (*body)(struct exploration *));
 
 /* shrink.c -- fewer decisions that still fail. */
 void shrink(struct exploration *e);
-/* "w2 s17 41:1 97:2" and back.  False: no such line. */
+
+/* replay.c -- "w2 s17 c3,0 41:1 97:2", what was injected included, and back.
+ * "@path" is a line in a file.  False: no such line. */
 void replay_print(const struct exploration *e, char *ret_line, size_t room);
-bool replay_parse(const char *line, struct exploration *e);
-/* The whole schedule, however long, to a file and back. */
+bool replay_take(const char *line, struct exploration *e);
+/* The run of the line; in a child. */
+void replay_run(struct exploration *e);
+/* The whole schedule, however long, to a file. */
 bool replay_save(const struct exploration *e, const char *path);
-bool replay_load(const char *path, struct exploration *e);
 
 #endif

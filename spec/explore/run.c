@@ -122,7 +122,7 @@ static void run_program(struct exploration *e)
         ambit_runtime_destroy(runtime);
     }
     ambit_observe(rc);
-    bool allowed = e->options.fail_alloc_at != 0 || e->kernel.may_fail;
+    bool allowed = e->shared->alloc_at != 0 || e->kernel.may_fail;
     if (rc < 0 && !allowed) {
         lab_fail("the program returned %d: %s", rc, ambit_strerror(rc));
     }
@@ -164,14 +164,15 @@ void run_once(struct exploration *e, uint64_t seed, struct lab_picker *picker)
     struct lab_options options = {
         .picker = &recorder.picker,
         .points_max = o->points_max != 0 ? o->points_max : 2000000,
-        .fail_alloc_at = o->fail_alloc_at,
-        .fail_alloc_on = o->fail_alloc_on,
+        .fail_alloc_at = e->shared->alloc_at,
+        .fail_alloc_on = e->shared->alloc_on,
         .fault_every = (o->faults & AMBIT_FAULT_OPERATIONS) != 0,
         .plain_kernel = o->plain_kernel,
         .inject = e->shared->inject,
         .enter_faults = e->kernel.enter_faults,
         .cq_entries = e->kernel.cq_entries,
         .refuse_ring_flags = e->kernel.refuse_ring_flags,
+        .ring_error = e->kernel.ring_error,
         .failed = run_failed,
         .failed_user = e,
         .invariant = o->invariant,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * shrink.c -- a failing schedule with as few decisions as can be found, and
- * the line that replays it.
+ * shrink.c -- a failing schedule with as few decisions as can be found.
  *
  * Takes chunks of decisions out, large ones first, and keeps what still fails
  * (A. Zeller's ddmin, TSE 2002, without its complements).
@@ -84,105 +83,4 @@ void shrink(struct exploration *e)
     }
     free(best);
     free(trial);
-}
-
-void replay_print(const struct exploration *e, char *ret_line, size_t room)
-{
-    const struct decisions *d = &e->shared->decisions;
-    size_t at = (size_t)snprintf(ret_line, room, "w%u s%llu",
-                                 e->options.workers,
-                                 (unsigned long long)e->shared->seed);
-    if (e->options.fail_alloc_at != 0) {
-        at += (size_t)snprintf(ret_line + at, room - at, " a%llu%s",
-                               (unsigned long long)e->options.fail_alloc_at,
-                               e->options.fail_alloc_on ? "+" : "");
-    }
-    size_t seed_only = at;
-    if (d->len == 0 && !d->cut) {
-        snprintf(ret_line + at, room - at, " 0:0"); /* no decision matters */
-    }
-    for (uint32_t i = 0; i < d->len && at < room - 32; i++) {
-        at += (size_t)snprintf(ret_line + at, room - at, " %u:%u", d->d[i].at,
-                               d->d[i].value);
-    }
-    if (d->cut || at >= room - 32) {
-        ret_line[seed_only] = '\0'; /* the seed alone leads there, too */
-    }
-}
-
-bool replay_parse(const char *line, struct exploration *e)
-{
-    struct decisions *d = &e->shared->decisions;
-    const char *at = line;
-    char *end;
-    d->len = 0;
-    while (*at != '\0') {
-        char kind = *at;
-        at += kind == 'w' || kind == 's' || kind == 'a';
-        uint64_t n = strtoull(at, &end, 10);
-        if (end == at) {
-            return false;
-        }
-        at = end;
-        if (kind == 'w') {
-            e->options.workers = (unsigned)n;
-        } else if (kind == 's') {
-            e->shared->seed = n;
-        } else if (kind == 'a') {
-            e->options.fail_alloc_at = n;
-            e->options.fail_alloc_on = *at == '+';
-            at += *at == '+';
-        } else {
-            if (*at != ':' || d->len == DECISIONS_MAX) {
-                return false;
-            }
-            uint64_t value = strtoull(at + 1, &end, 10);
-            d->d[d->len++] = (struct decision){(uint32_t)n, (uint32_t)value};
-            at = end;
-        }
-        at += *at == ' ';
-    }
-    return true;
-}
-
-/* --- in a file ------------------------------------------------------------- */
-
-bool replay_save(const struct exploration *e, const char *path)
-{
-    const struct decisions *d = &e->shared->decisions;
-    FILE *file = d->cut ? NULL : fopen(path, "w");
-    if (file == NULL) {
-        return false;
-    }
-    fprintf(file, "w%u s%llu", e->options.workers,
-            (unsigned long long)e->shared->seed);
-    if (e->options.fail_alloc_at != 0) {
-        fprintf(file, " a%llu%s", (unsigned long long)e->options.fail_alloc_at,
-                e->options.fail_alloc_on ? "+" : "");
-    }
-    if (d->len == 0) {
-        fprintf(file, " 0:0");
-    }
-    for (uint32_t i = 0; i < d->len; i++) {
-        fprintf(file, " %u:%u", d->d[i].at, d->d[i].value);
-    }
-    bool good = ferror(file) == 0;
-    return fclose(file) == 0 && good;
-}
-
-bool replay_load(const char *path, struct exploration *e)
-{
-    FILE *file = fopen(path, "r");
-    char *line = NULL;
-    size_t room = 0;
-    bool good = file != NULL && getline(&line, &room, file) > 0;
-    if (good) {
-        line[strcspn(line, "\n")] = '\0';
-        good = replay_parse(line, e);
-    }
-    free(line);
-    if (file != NULL) {
-        fclose(file);
-    }
-    return good;
 }

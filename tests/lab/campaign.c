@@ -176,8 +176,8 @@ static void memory_body(struct exploration *e)
     c->ret->places += n;
     for (uint64_t i = 1; i <= n; i++) {
         for (int on = 0; on < 2; on++) {
-            e->options.fail_alloc_at = e->shared->alloc_at = i;
-            e->options.fail_alloc_on = e->shared->alloc_on = on != 0;
+            e->shared->alloc_at = i;
+            e->shared->alloc_on = on != 0;
             run_base(e, 0);
             c->ret->hits++;
         }
@@ -338,10 +338,7 @@ static void wide_body(struct exploration *e)
         if (seed % 2 != 0) {
             run_base(e, seed);
         } else {
-            struct pct_picker pct;
-            pct_picker_init(&pct, seed, 2 + (unsigned)(seed / 2 % 5),
-                            e->shared->longest);
-            run_once(e, seed, &pct.picker);
+            run_pct(e, seed, 2 + (unsigned)(seed / 2 % 5));
         }
     }
 }
@@ -395,6 +392,29 @@ static void run_real(const struct scenario *s, uint64_t size,
                  (unsigned long long)ret->places, (unsigned long long)looks);
     }
     free(real);
+}
+
+/* --- once more ------------------------------------------------------------- */
+
+static void replay_body(struct exploration *e)
+{
+    bool stops = e->kernel.may_fail;
+    e->kernel.may_fail = false;
+    if (!replay_take(getenv("AMBIT_REPLAY"), e)) {
+        snprintf(e->shared->text, sizeof e->shared->text,
+                 "AMBIT_REPLAY is no line to replay");
+        e->shared->failed = true;
+        return;
+    }
+    disturbed = e->kernel.may_fail;
+    e->kernel.may_fail |= stops;
+    replay_run(e);
+}
+
+void campaign_replay(const struct scenario *s, struct figures *ret)
+{
+    struct campaign c = {.s = s, .ret = ret};
+    conduct(&c, replay_body);
 }
 
 const struct campaign_kind campaign_kinds[] = {

@@ -41,7 +41,7 @@ struct figures {
     bool skipped;       /* not for this scenario */
     bool complete;      /* every: nothing was left out */
     bool failed;
-    char text[5000];    /* why, and how to see it again */
+    char text[5200];    /* why, and how to see it again */
 };
 
 struct campaign_kind {
@@ -54,6 +54,9 @@ struct campaign_kind {
 
 extern const struct campaign_kind campaign_kinds[];
 extern const size_t campaign_count;
+
+/* The one run that the environment's AMBIT_REPLAY tells of. */
+void campaign_replay(const struct scenario *s, struct figures *ret);
 
 /* The row of one campaign; or nothing, when it was skipped. */
 void figures_print(const struct campaign_kind *kind, const struct scenario *s,

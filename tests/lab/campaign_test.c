@@ -8,6 +8,8 @@
 
 #include "tests/lab/campaign.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #define SEEDS 25
@@ -108,4 +110,59 @@ Test(lab, what_the_lab_does_not_know_is_a_failure)
     kind->run(&s, 1, &f, NULL);
     cr_assert(f.failed && f.places == 1 && f.hits == 0, "%s", f.text);
     cr_assert(strstr(f.text, "1 of 1 outcomes of the real system") != NULL);
+}
+
+/* Cannot bear anything. */
+static int delicate(ambit_cx *cx, void *arg)
+{
+    ambit_file *file;
+    char byte;
+    (void)arg;
+    always(ambit_yield(cx) == 0);
+    always(ambit_file_open(cx, "/dev/zero", O_RDONLY, 0, &file) == 0);
+    always(ambit_file_read(cx, file, &byte, 1, 0) == 1);
+    always(ambit_file_close(cx, file) == 0);
+    always(ambit_sleep(cx, ambit_us(5)) == 0);
+    return 0;
+}
+
+/* What failed, without the line that replays it; which goes to *ret_line. */
+static void take_apart(char *text, char **ret_line)
+{
+    char *line = strstr(text, "; AMBIT_REPLAY='");
+    cr_assert(line != NULL, "%s", text);
+    *line = '\0';
+    *ret_line = strchr(line + 1, '\'') + 1;
+    *strchr(*ret_line, '\'') = '\0';
+}
+
+/* Whatever was injected, the printed line leads there again. */
+Test(lab, what_was_injected_is_replayed)
+{
+    static const char *const names[] = {"cancel", "pairs", "memory", "ops",
+                                        "faults"};
+    const struct scenario s = {"delicate", delicate, 1, CORE};
+    static struct op_table table;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct campaign_kind *kind = campaign_kinds;
+        struct figures first = {0}, again = {0}, whole = {0};
+        char *line, *other;
+        while (strcmp(kind->name, names[i]) != 0) {
+            kind++;
+        }
+        kind->run(&s, 50, &first, &table);
+        cr_assert(first.failed, "%s", names[i]);
+        take_apart(first.text, &line);
+        setenv("AMBIT_REPLAY", line, 1);
+        campaign_replay(&s, &again);
+        unsetenv("AMBIT_REPLAY");
+        cr_assert(again.failed && again.runs == 0, "%s: %s", names[i], line);
+        take_apart(again.text, &other);
+        cr_assert(strcmp(first.text, again.text) == 0, "%s: %s", line,
+                  again.text);
+        setenv("AMBIT_REPLAY", "w1 s1 0:0", 1);
+        campaign_replay(&s, &whole);
+        unsetenv("AMBIT_REPLAY");
+        cr_assert(!whole.failed && whole.runs == 1, "%s", whole.text);
+    }
 }

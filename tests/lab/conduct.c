@@ -49,17 +49,9 @@ uint64_t bases(const struct campaign *c)
 
 static void describe(const struct campaign *c, char *text, size_t room)
 {
-    const struct lab_injection *in = &c->e.shared->inject;
-    snprintf(text, room,
-             "%s [schedule %llu; cancel at %llu, %llu of the %s; operation "
-             "%llu way %d error %u; allocation %llu%s]",
-             c->e.shared->text, (unsigned long long)c->e.shared->seed,
-             (unsigned long long)in->cancel_at[0],
-             (unsigned long long)in->cancel_at[1],
-             in->inner ? "innermost" : "root", (unsigned long long)in->op_at,
-             (int)in->way, in->error,
-             (unsigned long long)c->e.shared->alloc_at,
-             c->e.shared->alloc_on ? "+" : "");
+    char line[1024];
+    replay_print(&c->e, line, sizeof line);
+    snprintf(text, room, "%s; AMBIT_REPLAY='%s'", c->e.shared->text, line);
 }
 
 /* Runs the body in a child, and keeps what came of it. */

@@ -4,7 +4,10 @@
  *
  *     SEEDS=2000 JOBS=2 ambit-lab [campaign or scenario]...
  *
- * JOBS processes take the next piece of work in turn.
+ * JOBS processes take the next piece of work in turn.  A failure prints a line
+ * that replays it:
+ *
+ *     AMBIT_REPLAY='w2 s3 c7,0 41:1' ambit-lab scenario
  */
 #include "tests/lab/campaign.h"
 
@@ -127,8 +130,27 @@ static bool sum_ops(struct board *board)
     return true;
 }
 
+/* The named scenarios, once each. */
+static int replay(char **words)
+{
+    bool fine = true;
+    for (size_t i = 0; scenario_at(i) != NULL; i++) {
+        const struct scenario *s = scenario_at(i);
+        if (is_named(s->name, words)) {
+            struct figures f = {0};
+            campaign_replay(s, &f);
+            printf("%s: %s\n", s->name, f.failed ? f.text : "did not fail");
+            fine &= !f.failed;
+        }
+    }
+    return fine ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
+    if (getenv("AMBIT_REPLAY") != NULL) {
+        return replay(argv + 1);
+    }
     unsigned jobs = (unsigned)number("JOBS", 2);
     struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);

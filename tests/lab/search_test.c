@@ -201,8 +201,10 @@ Spec(LAB_REPLAY_1, a_failure_comes_back)
 /* The line without its i-th decision; false: there is none. */
 static bool without(const char *line, unsigned i, char *ret)
 {
-    const char *at = strstr(line, " s");
-    at = strchr(at + 1, ' ');
+    const char *at = strchr(line, ':');
+    while (at != NULL && *at != ' ') {
+        at--;
+    }
     while (at != NULL && i-- > 0) {
         at = strchr(at + 1, ' ');
     }
