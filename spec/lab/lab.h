@@ -87,6 +87,7 @@ struct lab_options {
     uint64_t points_max;         /* 0: 20 million; more is a livelock */
     unsigned refuse_ring_flags;  /* IORING_SETUP_ flags this kernel refuses */
     int ring_error;              /* io_uring is refused with it */
+    unsigned rings_max;          /* so many are made before that */
     uint64_t fail_alloc_at;      /* the n-th allocation fails; 0: none */
     bool fail_alloc_on;          /* and all after it */
     uint32_t fault_every;        /* of so many operations one fails; 0: none */
@@ -154,6 +155,7 @@ struct lab {
     struct lab_memory memory;
     struct lab_fds *fds;
     struct list_node rings;
+    unsigned rings_made;
     uint64_t ops_issued;
     uint64_t ops_meant;      /* those that have a table of errors */
     struct lab_op *op_meant; /* while it is under way */

@@ -74,7 +74,8 @@ int lab_uring_init(unsigned entries, struct io_uring *user,
     if (lab == NULL) {
         return io_uring_queue_init_params(entries, user, params);
     }
-    if (lab->options.ring_error != 0) {
+    if (lab->options.ring_error != 0 &&
+        lab->rings_made >= lab->options.rings_max) {
         return lab->options.ring_error;
     }
     if ((params->flags & lab->options.refuse_ring_flags) != 0) {
@@ -86,6 +87,7 @@ int lab_uring_init(unsigned entries, struct io_uring *user,
     }
     struct lab_ring *ring = calloc(1, sizeof *ring);
     ASSERT(ring != NULL);
+    lab->rings_made++;
     ring->user = user;
     ring->fd = fd->number;
     ring->flags = params->flags;

@@ -135,3 +135,43 @@ Test(lab, a_seed_gives_the_same_fingerprint_again)
     WANT(differ > 190);
     cr_assert(count_get(&spec_failures) == 0);
 }
+
+static int ends_at_once(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    (*(int *)arg)++;
+    return 0;
+}
+
+static bool refusal_was_logged;
+
+static void look_for_refusal(void *user, enum ambit_log_level level,
+                             const char *line)
+{
+    (void)user;
+    refusal_was_logged |= level == AMBIT_LOG_ERROR && line[0] != '\0';
+}
+
+/* Goal: a system without io_uring is told of, and nothing is left behind.
+ * Method: each way to refuse it, for the first ring, the second, and so on. */
+Test(lab, io_uring_may_be_refused)
+{
+    static const int errors[] = {-ENOSYS, -EPERM, -ENOMEM, -EMFILE};
+    for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+        int rc = -1, ran = 0;
+        for (unsigned rings = 0; rc < 0; rings++) {
+            struct lab lab;
+            refusal_was_logged = false;
+            lab_begin(&lab, &(struct lab_options){.ring_error = errors[i],
+                                                  .rings_max = rings});
+            rc = ambit_run(ends_at_once, &ran, .workers = 3,
+                           .log = look_for_refusal);
+            lab_end(&lab);
+            WANT_EQ(rc, ran == 1 ? 0 : errors[i]);
+            WANT(ran == 1 || refusal_was_logged);
+            cr_assert(rings < 20);
+        }
+        WANT_EQ(ran, 1);
+    }
+    cr_assert(count_get(&spec_failures) == 0);
+}
