@@ -16,6 +16,17 @@ struct ambit_file {
     struct io_handle handle;
 };
 
+/* One that was interrupted has opened nothing; by a cancel, which the next try
+ * sees before it begins. */
+static int open_fd(ambit_cx *cx, struct op *op)
+{
+    int fd;
+    do {
+        fd = io_run_bare(task_of(cx), op);
+    } while (fd == -EINTR);
+    return fd;
+}
+
 int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
                     ambit_file **ret_file)
 {
@@ -34,7 +45,8 @@ int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
         return rc;
     }
     ambit_file *file = malloc(sizeof *file);
-    int fd = file != NULL ? io_run_bare(task_of(cx), &op) : -ENOMEM;
+    int fd = file != NULL ? open_fd(cx, &op) : -ENOMEM;
+    RULE(IO_EFFECT_4);
     if (fd < 0) {
         RULE(IO_FILE_2);
         io_fd_release(place);

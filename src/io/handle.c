@@ -17,6 +17,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* ERESTARTSYS, which no process should see: what the kernel says of an open
+ * that was cancelled while it waited. */
+#define INTERRUPTED_INSIDE 512
+
 static void op_ended(struct op *op)
 {
     task_wake(op->waiter, op->result);
@@ -52,6 +56,10 @@ int32_t io_run_bare(struct task *task, struct op *op)
         result = submit_and_wait(task, op);
     }
     quota_give(quota, AMBIT_LIMIT_OPS, 1);
+    if (result == -INTERRUPTED_INSIDE) {
+        RULE(IO_EFFECT_4);
+        result = -EINTR;
+    }
     if (result == -ECANCELED) {
         rc = park_check(task); /* -ETIMEDOUT, when clean-up time is spent */
     }

@@ -162,6 +162,7 @@ int ambit_tcp_connect(ambit_cx *cx, const char *address,
     }
     struct op op = {.code = OP_CONNECT, .memory = &parsed, .len = len};
     rc = io_run(task_of(cx), &made->handle, &op);
+    RULE(IO_EFFECT_4);
     if (rc < 0) {
         ambit_tcp_discard(made);
         return rc;
