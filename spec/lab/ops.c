@@ -236,12 +236,19 @@ const int *lab_errors_of(uint8_t opcode, unsigned *ret_len)
 {
     static const int accept_errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM,
                                         ECONNABORTED, EINTR, EPERM};
-    static const int connect_errors[] = {ECONNREFUSED, ETIMEDOUT, ENETUNREACH,
-                                         EADDRNOTAVAIL, EINTR, ENOBUFS};
-    static const int stream_errors[] = {ECONNRESET, ETIMEDOUT, ENOBUFS,
-                                        ENOMEM, EINTR, EAGAIN};
-    static const int file_errors[] = {EIO, ENOSPC, EDQUOT, EINTR, ENOMEM};
-    static const int open_errors[] = {EMFILE, ENFILE, ENOMEM, EACCES, EINTR};
+    static const int connect_errors[] = {ECONNREFUSED,  ETIMEDOUT, ENETUNREACH,
+                                         EADDRNOTAVAIL, EINTR,     ENOBUFS,
+                                         EHOSTUNREACH,  EACCES};
+    static const int recv_errors[] = {ECONNRESET, ETIMEDOUT, ENOBUFS,
+                                      ENOMEM,     EINTR,     EAGAIN};
+    static const int send_errors[] = {ECONNRESET, ETIMEDOUT, ENOBUFS, ENOMEM,
+                                      EINTR,      EAGAIN,    EPIPE};
+    static const int read_errors[] = {EIO, EINTR, ENOMEM};
+    static const int write_errors[] = {EIO,   ENOSPC, EDQUOT,
+                                       EINTR, ENOMEM, EFBIG};
+    static const int sync_errors[] = {EIO, ENOSPC, EDQUOT, EINTR, EROFS};
+    static const int open_errors[] = {EMFILE, ENFILE, ENOMEM, EACCES,
+                                      EINTR,  ENOENT, ENOSPC, EROFS};
     const int *errors = NULL;
     unsigned len = 0;
 #define TAKE(table) (errors = (table), len = ARRAY_LEN(table))
@@ -253,13 +260,19 @@ const int *lab_errors_of(uint8_t opcode, unsigned *ret_len)
         TAKE(connect_errors);
         break;
     case IORING_OP_RECV:
+        TAKE(recv_errors);
+        break;
     case IORING_OP_SEND:
-        TAKE(stream_errors);
+        TAKE(send_errors);
         break;
     case IORING_OP_READ:
+        TAKE(read_errors);
+        break;
     case IORING_OP_WRITE:
+        TAKE(write_errors);
+        break;
     case IORING_OP_FSYNC:
-        TAKE(file_errors);
+        TAKE(sync_errors);
         break;
     case IORING_OP_OPENAT:
         TAKE(open_errors);
