@@ -13,7 +13,10 @@
 #
 # Of the library only what the bug touches is compiled again.  The programs
 # with a Spec(REG_FIN_2, ...) are linked with it and run with that filter until
-# one fails; they must pass without it.  Last line: "mutants: N caught, M
+# one fails; they must pass without it.  A program that runs into its limit has
+# failed, and the table says that it hung.  A patch that does not apply, or what
+# does not compile or link with it, or a rule whose tests were not run, is
+# UNUSABLE, and as bad as a bug that survived.  Last line: "mutants: N caught, M
 # survived".
 #
 # From the environment: MAKE CC JOBS T (words in the names of mutants).
@@ -112,16 +115,18 @@ place() # place FOLDER FILE: the first line that differs
     diff "$2" "$1/$2" | sed -n '1s/[acd,].*//p'
 }
 
-say() # say VERDICT NAME PLACE BUG [PROGRAM SECONDS]
+say() # say VERDICT NAME PLACE BUG [PROGRAM SECONDS [HOW]]
 {
     printf '%-8s  %-16s %s: %s%s\n' "$1" "$2" "$3" "$4" \
-        "${5:+ [$5, $6 s]}" | tee "$work/$2.said"
+        "${5:+ [$5, $6 s${7:+, $7}]}" | tee "$work/$2.said"
 }
 
 one() # one NAME
 {
     local name=$1 patch=tests/mutants/$1.patch folder rule bug files where
-    local program passed failed said ran=0 from=$SECONDS
+    local program passed failed said how ran=0 from=$SECONDS
+    local fast=--fail-fast # what failed first is enough
+    [ "$(mode_of "$name")" != tsan ] || fast= # the small harness has no such
     rule=$(rule_of "$name")
     bug=$(sed -n '1s/^# *\([A-Z0-9_-]*: *\)\{0,1\}//p' "$patch")
     folder=$work/$(mode_of "$name")/$name
@@ -147,14 +152,16 @@ one() # one NAME
         fi
         said=$(TEST_LIMIT=$(option limit "$name" 60) BUILD_DIR=$B \
             MODE=$(mode_of "$name") tests/harness/run.sh \
-            "$folder/$program" "$folder/ran" --filter "$rule/*")
+            "$folder/$program" "$folder/ran" --filter "$rule/*" $fast)
         read -r passed failed <"$folder/ran"
+        how=
         case $said in
         *"ran no test"*) ;;
+        *"still running after"*) how=hung ;;&
         *)
             if [ "$failed" -gt 0 ]; then
                 say caught "$name" "$where" "$bug" "$program" \
-                    $((SECONDS - from))
+                    $((SECONDS - from)) $how
                 rm -rf "$folder"
                 return
             fi
