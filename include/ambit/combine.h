@@ -135,6 +135,11 @@ AMBIT_API int ambit_hedge(ambit_cx *cx, struct ambit_branch *branches,
  * is over.  Its result when it has one: also one that came late, and one that
  * needed no time, when the time was over at the start.  Else -ETIMEDOUT, or
  * -ECANCELED when the caller is cancelled.  The branch writes into *ret itself.
+ *
+ * In a mask or a finalizer the limit cancels what the branch has spawned, but
+ * does not reach the branch's own waits, as no cancel does there: they end with
+ * the time of the mask or clean-up.  A wait that needs a limit of its own there
+ * is spawned, and joined.
  */
 AMBIT_API int ambit_timeout(ambit_cx *cx, ambit_duration limit,
                             struct ambit_branch branch);

@@ -13,6 +13,8 @@
  * suspending calls answer -ETIMEDOUT), draws on the clean-up reserve of its
  * region, and masks nest at most AMBIT_MASKS_MAX deep, finalizers counted.  A
  * scope opened inside is out of the reach of cancels from outside as well.
+ * Its own deadline, or a cancel of it, reaches the tasks spawned into it, but not
+ * the masked task itself, which waits for them; nor does ambit_timeout().
  *
  * Leaving by `break`, `continue`, `return` or `goto` ends it like falling off
  * its end.
