@@ -56,6 +56,7 @@ int32_t io_run_bare(struct task *task, struct op *op)
         result = submit_and_wait(task, op);
     }
     quota_give(quota, AMBIT_LIMIT_OPS, 1);
+    RULE(IO_ERROR_1);
     if (result == -INTERRUPTED_INSIDE) {
         RULE(IO_EFFECT_4);
         result = -EINTR;

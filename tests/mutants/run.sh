@@ -91,8 +91,13 @@ touched_by() # touched_by FILE PROGRAM
 build() # build FOLDER PROGRAM FILES...
 {
     local folder=$1 program=$2 source objects=() test=$B/$2.o
-    local archive=$B/internal.a
-    case $program in tests/lab/*) archive=$B/internal-lab.a ;; esac
+    local archive=$B/internal.a kit=()
+    case $program in
+    tests/lab/*)
+        archive=$B/internal-lab.a
+        mapfile -t kit < <(find "$B/tests/lab" -name '*.o' \
+            ! -name '*_test.o' ! -name main.o) ;;
+    esac
     shift 2
     for source in $(for f in "$@"; do touched_by "$f" "$program"; done |
         sort -u); do
@@ -107,7 +112,8 @@ build() # build FOLDER PROGRAM FILES...
     done
     mkdir -p "$(dirname "$folder/$program")"
     # shellcheck disable=SC2086 # lists of words on purpose
-    $LINK -o "$folder/$program" "$test" "${objects[@]}" "$archive" $LIBS
+    $LINK -o "$folder/$program" "$test" "${objects[@]}" "${kit[@]}" \
+        "$archive" $LIBS
 }
 
 place() # place FOLDER FILE: the first line that differs
