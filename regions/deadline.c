@@ -6,7 +6,8 @@
  * The parent's deadline needs none here: its cancel reaches down by itself, so
  * whichever of the two comes first, counts.
  *
- *   REG-BUDGET-1  A deadline is never later than the parent's.
+ *   REG-BUDGET-1   A deadline is never later than the parent's.
+ *   REG-BUDGET-10  A region whose last child has ended takes none.
  */
 #include "regions/region.h"
 
@@ -106,6 +107,12 @@ static bool host_may_move(const struct region *region)
            region->outer == host->owner;
 }
 
+/* For the host's thread, the only one to close it. */
+static bool is_closed(struct region *region)
+{
+    return (word_load(&region->word) & REGION_CLOSED) != 0;
+}
+
 int ambit_set_deadline(ambit_region *public, ambit_time deadline)
 {
     struct region *region = region_of(public);
@@ -121,6 +128,11 @@ int ambit_set_deadline(ambit_region *public, ambit_time deadline)
     }
     if (worker_self != task_worker(region->host)) {
         return deadline_post(region, deadline.ns);
+    }
+    if (is_closed(region)) {
+        /* A finalizer's: the timer would outlive the region. */
+        RULE(REG_BUDGET_10);
+        return -ESHUTDOWN;
     }
     deadline_set(region, deadline.ns);
     return 0;

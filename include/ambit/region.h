@@ -157,7 +157,8 @@ AMBIT_API int ambit_cancel_chain(ambit_region *region,
 
 /* Moves the region's deadline, earlier or later, but never later than its
  * parent's.  The opener or a task of the region.  0; -ESHUTDOWN when the
- * region is cancelled already; -ENOMEM.  Does not suspend. */
+ * region is cancelled already, or its last child has ended; -ENOMEM.  Does not
+ * suspend. */
 AMBIT_API int ambit_set_deadline(ambit_region *region, ambit_time deadline);
 
 /* Live tasks in the region now, its child regions' not counted. */
