@@ -90,8 +90,9 @@ static void count(struct ambit_outcome *outcome,
     }
 }
 
-/* The first failure brings its reasons along; others' are dropped. */
-static void keep(struct region *region, const struct ambit_child_end *end,
+/* The first failure brings its reasons along; others' are dropped.  True when
+ * this was the first. */
+static bool keep(struct region *region, const struct ambit_child_end *end,
                  struct cause **cause)
 {
     spin_lock(&region->owner.lock);
@@ -101,11 +102,13 @@ static void keep(struct region *region, const struct ambit_child_end *end,
     } else if (region->failure == 0) {
         region->failure = end->code;
     }
-    if (region->root.task == NULL) {
+    bool first = region->root.task == NULL;
+    if (first) {
         region->root = (struct region_root){end->task, end->code, *cause};
         *cause = NULL;
     }
     spin_unlock(&region->owner.lock);
+    return first;
 }
 
 static void tell(struct region *region, const struct ambit_child_end *end)
@@ -143,8 +146,9 @@ static enum ambit_verdict verdict_of(struct region *region,
     return AMBIT_CANCEL_SIBLINGS;
 }
 
+/* `first`: the end is the root, whose reasons are this cancel's. */
 static void cancel_siblings(struct region *region,
-                            const struct ambit_child_end *end)
+                            const struct ambit_child_end *end, bool first)
 {
     bool failed = is_failure(end);
     struct region_cause cause = {
@@ -155,8 +159,7 @@ static void cancel_siblings(struct region *region,
         .task = end->task,
     };
     spin_lock(&region->owner.lock);
-    if (failed && region->root.cause != NULL &&
-        region->root.task == end->task && region->root.code == end->code) {
+    if (first && region->root.cause != NULL) {
         cause.because = &region->root.cause->chain;
     }
     spin_unlock(&region->owner.lock);
@@ -166,21 +169,13 @@ static void cancel_siblings(struct region *region,
 static void act(struct region *region, const struct ambit_child_end *end,
                 struct cause **cause)
 {
-    switch (verdict_of(region, end)) {
-    case AMBIT_IGNORE:
+    enum ambit_verdict verdict = verdict_of(region, end);
+    if (verdict == AMBIT_IGNORE) {
         return;
-    case AMBIT_KEEP:
-        if (is_failure(end)) {
-            keep(region, end, cause);
-        }
-        return;
-    case AMBIT_CANCEL_SIBLINGS:
-    default:
-        if (is_failure(end)) {
-            keep(region, end, cause);
-        }
-        cancel_siblings(region, end);
-        return;
+    }
+    bool first = is_failure(end) && keep(region, end, cause);
+    if (verdict != AMBIT_KEEP) {
+        cancel_siblings(region, end, first);
     }
 }
 

@@ -294,6 +294,55 @@ static int fall_from_all_heights(ambit_cx *cx, void *arg)
     return 0;
 }
 
+static int end_with_epipe(ambit_cx *cx, void *arg)
+{
+    (void)cx, (void)arg;
+    return -EPIPE;
+}
+
+static int fail_within(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    ambit_scope (cx, within, &rc, .name = "within") {
+        WANT_EQ(ambit_spawn(within, end_with_epipe, &rc), 0);
+    }
+    return rc;
+}
+
+static enum ambit_verdict second_cancels(void *user,
+                                         const struct ambit_child_end *end)
+{
+    (void)end;
+    return count_up(user) == 0 ? AMBIT_KEEP : AMBIT_CANCEL_SIBLINGS;
+}
+
+static int cancel_by_the_second(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count ends = {0};
+    struct ambit_cancel_chain chain;
+    int rc = 0;
+    ambit_scope (cx, s, &rc, .decide = second_cancels, .decide_user = &ends) {
+        WANT_EQ(ambit_spawn(s, fail_within, &rc), 0);
+        WANT(until(cx, &ends, 1));
+        WANT_EQ(ambit_spawn(s, end_with_epipe, &rc), 0);
+        WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
+        WANT_EQ(ambit_cancel_chain(s, &chain), 1);
+    }
+    WANT_EQ(rc, -EPIPE);
+    return 0;
+}
+
+/* Goal: a cancel is not put down to what another task has failed of.
+ * Method: two tasks of one name and one code; the first, which has failed of a
+ * scope, is kept, the second cancels. */
+Spec(CAN_11, a_chain_is_of_the_task_that_failed)
+{
+    spec_on(1, cancel_by_the_second);
+    spec_end("CAN_11");
+}
+
 /* Goal: a chain of any length keeps its root and a bound.
  * Method: 1 to 17 levels, each failed by the one below; then failures that are
  * not, or no longer, those of the scope inside. */
