@@ -205,18 +205,22 @@ static int wait_for_a_quorum(ambit_cx *cx, void *arg)
     (void)arg;
     struct quorum q = {.wanted = 4};
     struct ambit_outcome out;
+    uint64_t cast = 0;
     int rc = 0;
     ambit_scope (cx, votes, &rc, .decide = until_quorum, .decide_user = &q,
                  .ret_outcome = &out) {
         for (int i = 0; i < 30; i++) {
-            WANT_EQ(ambit_spawn(votes, vote, &i), 0);
+            int spawned = ambit_spawn(votes, vote, &i);
+            /* on another worker the vote may be over by now */
+            WANT(spawned == 0 || (spawned == -ESHUTDOWN && i > 4));
+            cast += spawned == 0;
         }
         WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
         WANT_EQ(ambit_cancel_reason(votes).kind, AMBIT_CANCEL_USER);
     }
     WANT_EQ(rc, 0);
     WANT(out.ok >= 4);
-    WANT_EQ(out.ok + out.failed + out.cancelled, 30);
+    WANT_EQ(out.ok + out.failed + out.cancelled, cast);
     return 0;
 }
 
