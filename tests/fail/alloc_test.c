@@ -2,108 +2,19 @@
 /*
  * alloc_test.c -- the n-th allocation fails, for every n of a scenario.
  *
- * malloc and its kin, mmap and the slab are ours here: from the create of a runtime to
- * its end each request is counted and the chosen one is refused.  Whatever
- * comes of it, nothing crashes, nothing hangs, nothing stays behind.  The tools
- * bring a malloc of their own, so under them this file has nothing to run.
+ * From the create of a runtime to its end each request is counted and the
+ * chosen one is refused.  Whatever comes of it, nothing crashes, nothing hangs,
+ * nothing stays behind.
  */
-#include "tests/spec/common.h"
+#include "tests/fail/refuse.h"
 
-#include <sys/mman.h>
-#include <sys/syscall.h>
-
-/* The slab, with a door in front: its objects are requests, too. */
-#define slab_alloc slab_alloc_indeed
-#include "src/slab.c"
-#undef slab_alloc
-
-void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
-                 enum slab_class class_);
-
-#if defined(TEST_UNDER_TSAN) || defined(TEST_UNDER_ASAN)
-
-void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
-                 enum slab_class class_)
-{
-    return slab_alloc_indeed(depot, cache, class_);
-}
+#if !REFUSE_WORKS
 
 Test(alloc, a_tool_has_its_own_malloc)
 {
 }
 
 #else
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t align, size_t size);
-void __libc_free(void *memory);
-
-static struct count asked; /* since it was armed */
-static struct count live;  /* blocks */
-static struct count fail_at;
-
-static bool is_refused(void)
-{
-    int64_t at = count_get(&fail_at);
-    bool refused = at > 0 && count_up(&asked) + 1 == at;
-    if (refused) {
-        errno = ENOMEM;
-    }
-    return refused;
-}
-
-static void *counted(void *memory)
-{
-    count_add(&live, memory != NULL);
-    return memory;
-}
-
-void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
-                 enum slab_class class_)
-{
-    return is_refused() ? NULL : slab_alloc_indeed(depot, cache, class_);
-}
-
-void *malloc(size_t size)
-{
-    return is_refused() ? NULL : counted(__libc_malloc(size));
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return is_refused() ? NULL : counted(__libc_calloc(n, size));
-}
-
-void *realloc(void *old, size_t size)
-{
-    if (is_refused()) {
-        return NULL;
-    }
-    void *made = __libc_realloc(old, size);
-    count_add(&live, old == NULL && made != NULL);
-    return made;
-}
-
-void *aligned_alloc(size_t align, size_t size)
-{
-    return is_refused() ? NULL : counted(__libc_memalign(align, size));
-}
-
-void free(void *memory)
-{
-    count_add(&live, -(memory != NULL));
-    __libc_free(memory);
-}
-
-void *mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
-{
-    if (is_refused()) {
-        return MAP_FAILED;
-    }
-    return (void *)syscall(SYS_mmap, at, len, prot, flags, fd, offset);
-}
 
 /* --- a scenario that asks for memory everywhere --------------------------- */
 
@@ -268,8 +179,7 @@ static int64_t live_and_die(int64_t at, unsigned workers)
     struct ambit_runtime_options o = {
         .size_ = sizeof o, .workers = workers, .log = spec_log_line};
     ambit_runtime *runtime = NULL;
-    count_set(&asked, 0);
-    count_set(&fail_at, at);
+    refuse_at(at);
     int rc = ambit_runtime_create(&runtime, &o);
     if (rc == 0) {
         rc = ambit_runtime_run(runtime, all_of_it, &finalized);

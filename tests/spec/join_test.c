@@ -152,11 +152,51 @@ static int join_stale(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* The old handle may be of the very record that this task has now. */
+static int join_my_own_past(ambit_cx *cx, void *arg)
+{
+    int result;
+    WANT_EQ(ambit_join(cx, *(ambit_task *)arg, &result), -ESTALE);
+    return 0;
+}
+
+static int join_stale_in_the_same_record(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count open = {1};
+    struct gate g = {&open, 5};
+    int rc = 0, result = 0;
+    for (int i = 0; i < 20; i++) {
+        ambit_scope (cx, s, &rc) {
+            ambit_task old, fresh;
+            WANT_EQ(ambit_spawn_with(s, answer_when_open, &g,
+                                     .ret_task = &old), 0);
+            WANT_EQ(ambit_join(cx, old, &result), 0);
+            if (i % 2) {
+                WANT_EQ(ambit_spawn(s, join_my_own_past, &old), 0);
+            } else {
+                WANT_EQ(ambit_spawn_with(s, join_my_own_past, &old,
+                                         .ret_task = &fresh), 0);
+            }
+        }
+        WANT_EQ(rc, 0);
+    }
+    return 0;
+}
+
 /* Goal: a handle is good for one join, and not beyond its region.
  * Method: joins twice, after the close, and after the record was used again. */
 Spec(TASK_JOIN_2, a_handle_that_is_used_up_is_stale)
 {
     spec_on_1_and_2_workers(join_stale);
+    spec_end("TASK_JOIN_2");
+}
+
+/* Goal: a task whose record once was another's is not taken for that one.
+ * Method: the next task, joinable or not, gets the record of the one before. */
+Spec(TASK_JOIN_2, a_stale_handle_to_ones_own_record_is_no_deadlock)
+{
+    spec_on(1, join_stale_in_the_same_record);
     spec_end("TASK_JOIN_2");
 }
 

@@ -232,6 +232,48 @@ Test(refusals, a_task_without_a_stack)
     finish();
 }
 
+static int count_a_step(ambit_cx *cx, void *state)
+{
+    (void)cx;
+    count_up(*(struct count **)state);
+    return AMBIT_READY;
+}
+
+static int poll_without_a_stack(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count started = {0}, cancelled = {0}, stepped = {0};
+    struct count *steps = &stepped;
+    int rc = 0;
+    ambit_scope (cx, region, &rc, .policy = AMBIT_ISOLATE) {
+        struct waiter w = {&started, &cancelled};
+        ambit_task late;
+        int result = 0;
+        for (int i = 0; i < 3; i++) {
+            WANT_EQ(ambit_spawn(region, wait_for_ever, &w), 0);
+        }
+        WANT(until(cx, &started, 3));
+        WANT_EQ(ambit_spawn_poll(region, count_a_step, &steps), 0);
+        WANT(until(cx, &stepped, 1));
+        WANT_EQ(ambit_spawn_with(region, wait_for_ever, &w, .ret_task = &late),
+                0);
+        WANT_EQ(ambit_join(cx, late, &result), 0);
+        WANT_EQ(result, -ENOMEM);
+        ambit_cancel(region, "enough");
+    }
+    WANT_EQ(count_get(&started), 3);
+    return 0;
+}
+
+/* Goal: a turn of a poll task needs no stack of the limit, as those that wait
+ * for it may hold them all; and the limit stays what it was. */
+Test(refusals, a_poll_task_steps_when_all_stacks_are_lent)
+{
+    WANT_EQ(spec_run(poll_without_a_stack, NULL, .workers = 1,
+                     .stacks_max = 4), 0);
+    finish();
+}
+
 /* --- results -------------------------------------------------------------- */
 
 static int give_up_alone(ambit_cx *cx, void *arg)
