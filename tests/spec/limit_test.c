@@ -192,6 +192,119 @@ Spec(COMB_RETRY_1, options_beyond_their_bounds_make_no_attempt)
     spec_end("COMB_RETRY_1");
 }
 
+static int take_nothing(ambit_cx *cx, void *arg)
+{
+    (void)cx, (void)arg;
+    return 0;
+}
+
+static int not_reached(ambit_cx *cx, void *arg)
+{
+    (void)cx, (void)arg;
+    WANT(false);
+    return 0;
+}
+
+static int bracket_under_cancel(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    static const struct ambit_bracket bracket = {not_reached, not_reached,
+                                                 not_reached};
+    int rc = 0;
+    ambit_scope (cx, s, &rc) {
+        ambit_cancel(s, "before");
+        WANT_EQ(ambit_bracket(cx, &bracket, NULL), -ECANCELED);
+    }
+    ambit_scope (cx, again, &rc) {
+        WANT_EQ(ambit_bracket(cx, &(struct ambit_bracket){
+            take_nothing, take_nothing, take_nothing}, NULL), 0);
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
+/* Goal: what is cancelled acquires nothing.  Method: a bracket under a cancel;
+ * one without, which passes the line. */
+Spec(COMB_BRACKET_1, a_bracket_under_a_cancel_does_not_begin)
+{
+    spec_on(1, bracket_under_cancel);
+    spec_end("COMB_BRACKET_1");
+}
+
+/* --- references ----------------------------------------------------------- */
+
+#define PINS_MAX 65535
+
+static int pin_up_to_the_limit(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    ambit_scope (cx, s, &rc) {
+        void *object = NULL, *seen = NULL;
+        ambit_ref ref = {0};
+        WANT_EQ(ambit_alloc(s, 16, &object), 0);
+        WANT_EQ(ambit_ref_make(s, object, 16, &ref), 0);
+        int pinned = 0;
+        while (pinned < PINS_MAX && ambit_ref_pin(ref, &seen) == 0) {
+            pinned++;
+        }
+        WANT_EQ(pinned, PINS_MAX);
+        seen = NULL;
+        WANT_EQ(ambit_ref_pin(ref, &seen), -EAGAIN);
+        WANT(seen == NULL);
+        ambit_ref_unpin(ref);
+        WANT_EQ(ambit_ref_pin(ref, &seen), 0);
+        WANT(seen == object);
+        WANT_EQ(ambit_ref_pin(ref, &seen), -EAGAIN);
+        for (int i = 0; i < PINS_MAX; i++) {
+            ambit_ref_unpin(ref);
+        }
+        WANT_EQ(ambit_ref_drop(s, ref), 0);
+        WANT_EQ(ambit_ref_pin(ref, &seen), -ESTALE);
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
+/* Goal: a reference is pinned as often as it says, and no harm beyond.
+ * Method: up to the limit, one more, one less and one more. */
+Spec(HEAP_REF_1, a_reference_is_pinned_up_to_its_limit)
+{
+    spec_on(1, pin_up_to_the_limit);
+    spec_end("HEAP_REF_1");
+}
+
+/* --- reserves ------------------------------------------------------------- */
+
+static int charge_six(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    WANT_EQ(ambit_charge(cx, 4), 0);
+    WANT_EQ(ambit_charge(cx, 1), 0);
+    WANT_EQ(ambit_charge(cx, 1), -EDQUOT);
+    return 0;
+}
+
+static int reserve_of_cost_alone(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    int rc = 0;
+    ambit_scope (cx, s, &rc, .cleanup_cost = 5) {
+        WANT_EQ(ambit_charge(cx, 1000), 0); /* the body has no limit */
+        WANT_EQ(ambit_defer_async(s, charge_six, NULL), 0);
+    }
+    WANT_EQ(rc, -EDQUOT);
+    return 0;
+}
+
+/* Goal: a reserve of cost holds where nothing else is limited.
+ * Method: below, at and above it, in a finalizer. */
+Spec(REG_BUDGET_8, a_reserve_of_cost_holds_by_itself)
+{
+    spec_on(1, reserve_of_cost_alone);
+    spec_end("REG_BUDGET_8");
+}
+
 /* --- masks ---------------------------------------------------------------- */
 
 static int mask_options(ambit_cx *cx, void *arg)
@@ -268,13 +381,6 @@ Spec(REG_BUDGET_6, what_is_no_limit_is_not_used)
 
 /* --- runs ----------------------------------------------------------------- */
 
-static int never_reached(ambit_cx *cx, void *arg)
-{
-    (void)cx, (void)arg;
-    WANT(false);
-    return 0;
-}
-
 static int end_with_an_error(ambit_cx *cx, int argc, char **argv)
 {
     (void)cx, (void)argc, (void)argv;
@@ -285,7 +391,7 @@ static int end_with_an_error(ambit_cx *cx, int argc, char **argv)
  * Method: more workers than there can be; an empty argv. */
 Spec(RT_MAIN_1, a_run_that_cannot_begin_and_a_main_without_a_name)
 {
-    WANT_EQ(ambit_run(never_reached, NULL, .workers = 65), -EINVAL);
+    WANT_EQ(ambit_run(not_reached, NULL, .workers = 65), -EINVAL);
     WANT_EQ(ambit_run_main_(end_with_an_error, 0, NULL), 1);
     spec_end("RT_MAIN_1");
 }
