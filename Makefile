@@ -111,8 +111,9 @@ MODE_checked := $(PLAIN) -DAMBIT_CHECKED
 MODE_asan := -fsanitize=address,undefined
 MODE_ubsan := -fsanitize=undefined
 MODE_tsan := -fsanitize=thread
+# Without exceptions: each call would count as a branch that is always taken.
 MODE_coverage := -U_FORTIFY_SOURCE -DAMBIT_CHECKED -O0 -fprofile-update=atomic \
-  --coverage
+  --coverage -fno-exceptions
 SAN := $(filter -fsanitize=%,$(MODE_$(MODE)))
 MODE_FLAGS := $(MODE_$(MODE)) $(if $(SAN),-fno-sanitize-recover=all \
   -U_FORTIFY_SOURCE -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE)
@@ -186,12 +187,16 @@ mutants:
 	+@MAKE='$(MAKE)' JOBS='$(JOBS)' BUILD='$(BUILD)' T='$(T)' \
 	  tests/mutants/run.sh
 
+# Without kvd's failures: one that has become nobody cannot write its counts, and
+# says so on its stderr, which its test looks at.
+COVER := tests/unit/ tests/spec/ tests/stress/ \
+  $(basename $(filter-out tests/fail/kvd_%,$(wildcard tests/fail/*.c)))
 coverage:
 	@$(DEPS) coverage
 	@mkdir -p $(BUILD)
 	@find $(BUILD) -path '*/coverage*' -name '*.gcda' -delete
 	$(AGAIN) run-tests MODE=coverage \
-	  T='$(or $(T),tests/unit/ tests/spec/ tests/stress/ tests/fail/)'
+	  T='$(or $(T),$(COVER))'
 	@$(MAKE) --no-print-directory run-coverage MODE=coverage
 
 check:
