@@ -441,6 +441,11 @@ void driver_wake(struct driver *from, struct worker *target)
     io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
     io_uring_sqe_set_data64(sqe, (uint64_t)target->index << 32 | MARK_SENT);
     driver_entered(from, io_uring_submit(&from->ring));
+    if (UNLIKELY(from->prepared > 0)) {
+        RULE(WRK_WAKE_1);
+        /* It is still here, and our next turn may be far, or never come. */
+        driver_ring_bell(target);
+    }
 }
 
 int driver_create(struct worker *worker, unsigned entries, unsigned flags,

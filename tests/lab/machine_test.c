@@ -175,3 +175,22 @@ Test(lab, io_uring_may_be_refused)
     }
     cr_assert(count_get(&spec_failures) == 0);
 }
+
+/* Goal: no wake is lost when io_uring_enter() fails again and again.
+ * Method: three of four answer with EINTR, EBUSY or EAGAIN, and of what is
+ * submitted the last one is often left over; also as the run ends. */
+Test(lab, io_uring_enter_may_fail_most_of_the_time)
+{
+    for (uint64_t seed = 1; seed <= 1000; seed++) {
+        struct lab lab;
+        struct dice dice = {{dice_choose, NULL}, seed, 4u << seed % 8};
+        int ran = 0;
+        lab_begin(&lab, &(struct lab_options){.picker = &dice.picker,
+                                              .enter_faults = true});
+        WANT_EQ(ambit_run(ends_at_once, &ran, .workers = 2 + seed % 2,
+                          .log = spec_log_line), 0);
+        lab_end(&lab);
+        WANT_EQ(ran, 1);
+    }
+    cr_assert(count_get(&spec_failures) == 0);
+}
