@@ -261,6 +261,9 @@ static int enter(struct lab_ring *ring, unsigned wait_nr, int64_t until_ns)
         return fault;
     }
     int n = submit(ring);
+    if (ring->sq_head != ring->user->sq.sqe_tail) {
+        return n; /* as the kernel does: it never waits with some left over */
+    }
     completions_show(ring);
     while (ring->cq_tail - ring->cq_head < wait_nr) {
         if (lab->now_ns >= until_ns) {
