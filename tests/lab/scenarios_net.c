@@ -288,6 +288,7 @@ static int accept_until_told(ambit_cx *cx, void *arg)
 {
     struct place *place = *(struct place **)arg;
     ambit_tcp *socket;
+    tally_up(&place->served);
     int rc = ambit_tcp_accept(cx, place->listener, &socket);
     always(rc < 0);
     tally_up(&place->ended);
@@ -304,7 +305,8 @@ static int tcp_accept_against_cancel(ambit_cx *cx, void *arg)
             ambit_spawn(s, accept_until_told, &here);
             ambit_spawn(s, accept_until_told, &here);
         }
-        want(tally_get(&place.ended) == 2 && rc == -ETIMEDOUT);
+        always(tally_get(&place.ended) == tally_get(&place.served));
+        want(rc == -ETIMEDOUT);
     }
     ambit_tcp_discard(place.listener);
     return disturbed ? rc : 0;
