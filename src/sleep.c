@@ -3,6 +3,7 @@
  * sleep.c -- checkpoint, yield, sleep.
  *
  *   TIME-1  A sleep never ends early, but by a cancel.
+ *   TIME-6  One that is over has ended, whatever else is due.
  */
 #include "src/runtime.h"
 #include "src/task.h"
@@ -48,6 +49,7 @@ struct sleep {
 static void sleep_over(struct timer *timer)
 {
     RULE(TIME_1);
+    RULE(TIME_6);
     task_wake(CONTAINER_OF(timer, struct sleep, timer)->task, 0);
 }
 

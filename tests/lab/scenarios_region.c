@@ -239,7 +239,7 @@ static int outer_deadline(ambit_cx *cx, void *arg)
     return disturbed ? rc : 0;
 }
 
-/* The tick at which a sleep ends is also the deadline's. */
+/* The tick at which a sleep ends is also the deadline's, which was set first. */
 static int equal_tick(ambit_cx *cx, void *arg)
 {
     int rc = 0, slept = 1;
@@ -248,10 +248,40 @@ static int equal_tick(ambit_cx *cx, void *arg)
     ambit_scope (cx, s, &rc, .deadline = when) {
         slept = ambit_sleep_until(cx, when);
     }
-    want(slept == 0 || is_called_off(slept));
-    want(rc == 0 || rc == -ETIMEDOUT);
-    ambit_observe(slept);
-    ambit_observe(rc);
+    want(slept == 0 && rc == -ETIMEDOUT);
+    return disturbed ? rc : 0;
+}
+
+struct meeting {
+    ambit_time when;
+    struct tally called;
+    int slept;
+};
+
+static int sleeps_to_meet(ambit_cx *cx, void *arg)
+{
+    struct meeting *meeting = *(struct meeting **)arg;
+    tally_up(&meeting->called);
+    meeting->slept = ambit_sleep_until(cx, meeting->when);
+    return 0;
+}
+
+/* The same tick, and the sleep was there first. */
+static int equal_tick_later(ambit_cx *cx, void *arg)
+{
+    struct meeting meeting = {.when = ambit_after(ambit_ms(1)), .slept = 1};
+    struct meeting *here = &meeting;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        if (ambit_spawn(s, sleeps_to_meet, &here) < 0) {
+            break;
+        }
+        while (tally_get(&meeting.called) == 0 && ambit_yield(cx) == 0) {
+        }
+        (void)ambit_set_deadline(s, meeting.when);
+    }
+    want(meeting.slept == 0 && rc == -ETIMEDOUT);
     return disturbed ? rc : 0;
 }
 
@@ -418,6 +448,7 @@ SCENARIOS(region, {"nested", nested, 2, CORE},
           {"own_deadline", own_deadline, 2, 0},
           {"outer_deadline", outer_deadline, 2, 0},
           {"equal_tick", equal_tick, 1, SMALL | TIMED},
+          {"equal_tick_later", equal_tick_later, 1, SMALL | TIMED},
           {"moved_deadline", moved_deadline, 1, SMALL},
           {"finalizers", finalizers, 1, CORE | SMALL},
           {"finalizers_after_cancel", finalizers_after_cancel, 2, 0},

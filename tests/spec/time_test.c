@@ -239,3 +239,76 @@ Spec(TIME_5, a_deadline_ends_its_region_and_is_never_early)
     spec_on_1_and_2_workers(many_deadlines);
     spec_end("TIME_5");
 }
+
+/* --- TIME-6 --------------------------------------------------------------- */
+
+/* Both are due in one look at the clock. */
+struct meeting {
+    ambit_time sleep_ends, deadline;
+    struct count called;
+    bool late; /* the deadline was over before the worker looked */
+    int slept, then;
+};
+
+static int sleeps_to_meet(ambit_cx *cx, void *arg)
+{
+    struct meeting *m = *(struct meeting **)arg;
+    count_up(&m->called);
+    m->slept = ambit_sleep_until(cx, m->sleep_ends);
+    m->then = ambit_checkpoint(cx);
+    return 0;
+}
+
+/* Sets both, in either order, and keeps the worker until both are due. */
+static void meet(ambit_cx *cx, struct meeting *m, bool deadline_first)
+{
+    int rc = 0;
+    m->called = (struct count){0};
+    ambit_scope (cx, s, &rc) {
+        int set = deadline_first ? ambit_set_deadline(s, m->deadline) : 0;
+        WANT_EQ(set, 0);
+        WANT_EQ(ambit_spawn(s, sleeps_to_meet, &m), 0);
+        while (count_get(&m->called) == 0 && ambit_yield(cx) == 0) {
+        }
+        set = deadline_first ? 0 : ambit_set_deadline(s, m->deadline);
+        m->late = set < 0 || ambit_now().ns >= m->deadline.ns - 1;
+        while (ambit_now().ns <= m->deadline.ns + 1) {
+        }
+    }
+    WANT_EQ(rc, -ETIMEDOUT);
+}
+
+/* With a longer lead where the machine was too busy to be in time. */
+static int meet_in_time(ambit_cx *cx, bool deadline_first, int64_t sleep_later)
+{
+    struct meeting m = {.late = true};
+    for (int64_t lead_ns = 5000000; m.late && lead_ns < 10000000000;
+         lead_ns *= 2) {
+        m.deadline = (ambit_time){ambit_now().ns + lead_ns};
+        m.sleep_ends = (ambit_time){m.deadline.ns + sleep_later};
+        meet(cx, &m, deadline_first);
+    }
+    WANT(!m.late);
+    WANT_EQ(m.then, -ECANCELED);
+    return m.slept;
+}
+
+static int deadlines_meet_sleeps(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int first = 0; first < 2; first++) {
+        for (int64_t later = -1; later <= 1; later++) {
+            WANT_EQ(meet_in_time(cx, first, later), 0);
+        }
+    }
+    return 0;
+}
+
+/* Goal: a sleep that has ended has, and its region's deadline comes after it.
+ * Method: a sleep that ends at the deadline, a nanosecond before, and after;
+ * either is set first; the worker is kept busy until both are due. */
+Spec(TIME_6, a_sleep_that_is_over_beats_the_deadline)
+{
+    spec_on(1, deadlines_meet_sleeps);
+    spec_end("TIME_6");
+}
