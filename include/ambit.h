@@ -7,6 +7,7 @@
 #include <ambit/base.h>
 #include <ambit/budget.h>
 #include <ambit/capability.h>
+#include <ambit/channel.h>
 #include <ambit/combine.h>
 #include <ambit/file.h>
 #include <ambit/group.h>

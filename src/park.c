@@ -137,6 +137,9 @@ const char *park_kind_name(enum park_kind kind)
         [PARK_TOKEN] = "a token",
         [PARK_SEMAPHORE] = "permits of a semaphore",
         [PARK_MUTEX] = "a mutex",
+        [PARK_SEND] = "room in a channel",
+        [PARK_RECEIVE] = "an item of a channel",
+        [PARK_ONESHOT] = "the value of a oneshot",
         [PARK_SHUT] = "the last use of a file",
     };
     ASSERT((unsigned)kind < PARK_KINDS);

@@ -43,6 +43,9 @@ enum park_kind {
     PARK_TOKEN,     /* the cancel of a token */
     PARK_SEMAPHORE, /* permits */
     PARK_MUTEX,     /* a mutex */
+    PARK_SEND,      /* room in a channel */
+    PARK_RECEIVE,   /* an item of a channel */
+    PARK_ONESHOT,   /* the value of a oneshot */
     PARK_SHUT,      /* the last use of a socket or file; not interruptible */
     PARK_KINDS,
 };

@@ -63,30 +63,38 @@ void line_unlock(struct line *line, struct line_woken *woken)
 static enum park_answer line_abort(struct task *task, void *arg)
 {
     struct line_waiter *waiter = arg;
-    struct line *line = waiter->line;
+    struct line *guard = waiter->guard;
     struct line_woken woken = {0};
     (void)task;
-    line_lock(line);
+    line_lock(guard);
     if (!waiter->waiting) {
         RULE(SYNC_CANCEL_2);
-        spin_unlock(&line->lock);
+        spin_unlock(&guard->lock);
         return PARK_BUSY;
     }
-    line_remove(line, waiter);
+    line_remove(waiter->line, waiter);
     if (waiter->left != NULL) {
         RULE(SYNC_CANCEL_1);
-        waiter->left(line, &woken);
+        waiter->left(waiter->line, &woken);
     }
-    line_unlock(line, &woken);
+    line_unlock(guard, &woken);
     return PARK_ABORTED;
+}
+
+int64_t line_wait_under(struct line *guard, struct line *line,
+                        struct line_waiter *waiter, struct task *task,
+                        enum park_kind kind)
+{
+    waiter->line = line;
+    waiter->guard = guard;
+    waiter->task = task;
+    line_append(line, waiter);
+    spin_unlock(&guard->lock);
+    return park(task, kind, line_abort, waiter);
 }
 
 int64_t line_wait(struct line *line, struct line_waiter *waiter,
                   struct task *task, enum park_kind kind)
 {
-    waiter->line = line;
-    waiter->task = task;
-    line_append(line, waiter);
-    spin_unlock(&line->lock);
-    return park(task, kind, line_abort, waiter);
+    return line_wait_under(line, line, waiter, task, kind);
 }

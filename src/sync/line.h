@@ -46,6 +46,7 @@ struct line_woken {
 struct line_waiter {
     struct line_waiter *next, *prev; /* in the line, or among the woken */
     struct line *line;
+    struct line *guard; /* whose lock it is: line, or another of the object */
     /* It has left: the object's turn to serve who is behind.  Lock held; may
      * be NULL. */
     void (*left)(struct line *line, struct line_woken *woken);
@@ -68,6 +69,10 @@ void line_unlock(struct line *line, struct line_woken *woken);
  * says, or -ECANCELED and the like, after which nothing was granted. */
 int64_t line_wait(struct line *line, struct line_waiter *waiter,
                   struct task *task, enum park_kind kind);
+/* The same for an object with two lines, under the lock of `guard`. */
+int64_t line_wait_under(struct line *guard, struct line *line,
+                        struct line_waiter *waiter, struct task *task,
+                        enum park_kind kind);
 
 /* Lock held.  Takes a waiter out; its wait will return `value`. */
 void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,

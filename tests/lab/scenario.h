@@ -45,7 +45,8 @@ struct scenario_list {
 extern const struct scenario_list region_scenarios, cancel_scenarios,
     task_scenarios, net_scenarios, actor_scenarios, server_scenarios,
     call_scenarios, combine_scenarios, budget_scenarios, duty_scenarios,
-    group_scenarios, tree_scenarios, sync_scenarios;
+    group_scenarios, tree_scenarios, sync_scenarios,
+    channel_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \

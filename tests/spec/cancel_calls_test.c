@@ -61,12 +61,21 @@ struct stage {
 
 static struct ambit_semaphore permits = AMBIT_SEMAPHORE_INIT(2, 2);
 static struct ambit_mutex mutex = AMBIT_MUTEX_INIT;
+static int room[1], value;
+static struct ambit_channel channel = AMBIT_CHANNEL_INIT(room);
+static struct ambit_oneshot oneshot = AMBIT_ONESHOT_INIT(value);
 
 static void sync_calls_that_tell(ambit_cx *cx)
 {
     TELLS(ambit_semaphore_acquire(cx, &permits, 1));
     TELLS(ambit_mutex_lock(cx, &mutex));
     TELLS(ambit_mutex_hold(cx, &mutex));
+    struct ambit_channel_permit permit;
+    int item = 1;
+    TELLS(ambit_channel_send(cx, &channel, &item));
+    TELLS(ambit_channel_reserve(cx, &channel, &permit));
+    TELLS(ambit_channel_receive(cx, &channel, &item));
+    TELLS(ambit_oneshot_receive(cx, &oneshot, &item));
 }
 
 static void sync_calls_that_are_silent(void)
@@ -75,6 +84,18 @@ static void sync_calls_that_are_silent(void)
     WANT_EQ(ambit_semaphore_release(&permits, 2), 0);
     WANT_EQ(ambit_mutex_try_lock(&mutex), 0);
     ambit_mutex_unlock(&mutex);
+    struct ambit_channel_permit permit;
+    int item = 1;
+    WANT_EQ(ambit_channel_try_reserve(&channel, &permit), 0);
+    WANT_EQ(ambit_channel_commit(&permit, &item), 0);
+    WANT_EQ(ambit_channel_try_send(&channel, &item), -EAGAIN);
+    WANT_EQ(ambit_channel_try_receive(&channel, &item), 0);
+    WANT_EQ(ambit_channel_try_reserve(&channel, &permit), 0);
+    ambit_channel_abort(&permit);
+    IS_SILENT(ambit_channel_close(&channel));
+    IS_SILENT(ambit_oneshot_send(&oneshot, &item));
+    IS_SILENT(ambit_oneshot_try_receive(&oneshot, &item));
+    WANT_EQ(ambit_channel_init(&channel, room, 1, sizeof item), 0);
 }
 
 /* The first half of the table: each answers -ECANCELED, and nothing happens. */

@@ -343,6 +343,10 @@ static const struct {
     {"semaphore", by_semaphore, KIND(PARK_SEMAPHORE)},
     {"mutex", by_mutex, KIND(PARK_MUTEX)},
     {"mutex on record", by_hold, KIND(PARK_MUTEX)},
+    {"channel send", by_channel_send, KIND(PARK_SEND)},
+    {"channel reserve", by_channel_reserve, KIND(PARK_SEND)},
+    {"channel receive", by_channel_receive, KIND(PARK_RECEIVE)},
+    {"oneshot", by_oneshot, KIND(PARK_ONESHOT)},
     {"child that ended", by_child_told, KIND(PARK_CHILD)},
 };
 

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * channel.c -- a bounded queue with many at both ends.
+ *
+ *        senders' line      ring: head, queued       receivers' line
+ *        (no room)          queued + reserved        (nothing queued)
+ *                           <= capacity
+ *
+ * All of it is under the lock of the senders' line.  Who finds somebody waiting
+ * at the other end serves him: an item goes straight into the memory of the
+ * receiver that waits first, and room is filled by the sender that waits first,
+ * from his.  So nobody is woken for nothing.
+ *
+ *   CHAN-ORDER-1   First in, first out.
+ *   CHAN-BOUND-1   queued + reserved <= capacity.
+ *   CHAN-ONCE-1    What is sent is received once, or still there.
+ *   CHAN-CLOSE-1   Nothing is sent after the close.
+ *   CHAN-CLOSE-2   What was sent before is received.
+ *   CHAN-PERMIT-1  A place that is given back goes to the first who waits.
+ */
+#include "src/sync/line.h"
+
+#include "src/task.h"
+
+#include <ambit/channel.h>
+
+_Static_assert(sizeof(struct line) == sizeof(struct ambit_line),
+               "what a user makes room for");
+
+enum { WANTS_TO_SEND, WANTS_A_PERMIT };
+
+static struct line *senders(struct ambit_channel *channel)
+{
+    return (struct line *)(void *)&channel->senders_;
+}
+
+static struct line *receivers(struct ambit_channel *channel)
+{
+    return (struct line *)(void *)&channel->receivers_;
+}
+
+static void channel_lock(struct ambit_channel *channel)
+{
+    REQUIRE(channel->capacity_ != 0, "a channel was used that nobody made");
+    line_lock(senders(channel));
+}
+
+static void channel_unlock(struct ambit_channel *channel,
+                           struct line_woken *woken)
+{
+    CHECK(channel->queued_ + channel->reserved_ <= channel->capacity_);
+    line_unlock(senders(channel), woken);
+}
+
+int ambit_channel_init(struct ambit_channel *channel, void *room,
+                       uint32_t capacity, size_t item_size)
+{
+    if (capacity == 0 || item_size == 0) {
+        return -EINVAL;
+    }
+    if (item_size > AMBIT_CHANNEL_ITEM_MAX) {
+        return -E2BIG;
+    }
+    memset(channel, 0, sizeof *channel);
+    channel->room_ = room;
+    channel->capacity_ = capacity;
+    channel->item_size_ = item_size;
+    return 0;
+}
+
+void ambit_channel_fini(struct ambit_channel *channel)
+{
+    line_fini(senders(channel), "a channel was ended while tasks wait to send");
+    REQUIRE(receivers(channel)->first == NULL,
+            "a channel was ended while tasks wait to receive");
+    REQUIRE(channel->reserved_ == 0,
+            "a channel was ended while a permit of it is out");
+}
+
+/* --- with the lock held ---------------------------------------------------- */
+
+static bool has_room(const struct ambit_channel *channel)
+{
+    RULE(CHAN_BOUND_1);
+    return channel->queued_ + channel->reserved_ < channel->capacity_;
+}
+
+static void *slot(const struct ambit_channel *channel, uint32_t index)
+{
+    return (char *)channel->room_ + index * channel->item_size_;
+}
+
+/* To the first receiver, or into the ring, where there is room. */
+static void put(struct ambit_channel *channel, const void *item,
+                struct line_woken *woken)
+{
+    struct line_waiter *receiver = receivers(channel)->first;
+    RULE(CHAN_ORDER_1);
+    if (receiver != NULL) {
+        memcpy(receiver->item, item, channel->item_size_);
+        line_grant(receivers(channel), receiver, 0, woken);
+        return;
+    }
+    uint64_t at = (uint64_t)channel->head_ + channel->queued_;
+    at -= at >= channel->capacity_ ? channel->capacity_ : 0;
+    memcpy(slot(channel, (uint32_t)at), item, channel->item_size_);
+    channel->queued_++;
+}
+
+static void get(struct ambit_channel *channel, void *ret_item)
+{
+    memcpy(ret_item, slot(channel, channel->head_), channel->item_size_);
+    channel->head_++;
+    channel->head_ = channel->head_ == channel->capacity_ ? 0 : channel->head_;
+    channel->queued_--;
+}
+
+/* There may be room now, for those who wait for it. */
+static void serve_senders(struct ambit_channel *channel,
+                          struct line_woken *woken)
+{
+    struct line_waiter *sender;
+    while ((sender = senders(channel)->first) != NULL && has_room(channel)) {
+        RULE(CHAN_PERMIT_1);
+        if (sender->wanted == WANTS_A_PERMIT) {
+            channel->reserved_++;
+        } else {
+            put(channel, sender->item, woken);
+        }
+        line_grant(senders(channel), sender, 0, woken);
+    }
+}
+
+/* 0: there is a place; -EPIPE; -EAGAIN: full, or it is others' turn. */
+static int refusal(struct ambit_channel *channel)
+{
+    if (channel->closed_) {
+        RULE(CHAN_CLOSE_1);
+        return -EPIPE;
+    }
+    return senders(channel)->first == NULL && has_room(channel) ? 0 : -EAGAIN;
+}
+
+/* 0, -EPIPE, -EAGAIN. */
+static int take(struct ambit_channel *channel, void *ret_item,
+                struct line_woken *woken)
+{
+    if (channel->queued_ == 0) {
+        RULE(CHAN_CLOSE_2);
+        return channel->closed_ ? -EPIPE : -EAGAIN;
+    }
+    RULE(CHAN_ONCE_1);
+    get(channel, ret_item);
+    serve_senders(channel, woken);
+    return 0;
+}
+
+/* --- send and receive ------------------------------------------------------ */
+
+int ambit_channel_send(ambit_cx *cx, struct ambit_channel *channel,
+                       const void *item)
+{
+    struct task *task = task_of(cx);
+    struct line_woken woken = {0};
+    int rc = park_check(task);
+    if (rc < 0) {
+        return rc;
+    }
+    channel_lock(channel);
+    rc = refusal(channel);
+    if (rc == -EAGAIN) {
+        struct line_waiter waiter = {.item = (void *)(uintptr_t)item,
+                                     .wanted = WANTS_TO_SEND};
+        return (int)line_wait(senders(channel), &waiter, task, PARK_SEND);
+    }
+    if (rc == 0) {
+        put(channel, item, &woken);
+    }
+    channel_unlock(channel, &woken);
+    return rc;
+}
+
+int ambit_channel_try_send(struct ambit_channel *channel, const void *item)
+{
+    struct line_woken woken = {0};
+    channel_lock(channel);
+    int rc = refusal(channel);
+    RULE(CHAN_TRY_1);
+    if (rc == 0) {
+        put(channel, item, &woken);
+    }
+    channel_unlock(channel, &woken);
+    return rc;
+}
+
+int ambit_channel_receive(ambit_cx *cx, struct ambit_channel *channel,
+                          void *ret_item)
+{
+    struct task *task = task_of(cx);
+    struct line_woken woken = {0};
+    int rc = park_check(task);
+    if (rc < 0) {
+        return rc;
+    }
+    channel_lock(channel);
+    rc = take(channel, ret_item, &woken);
+    if (rc == -EAGAIN) {
+        struct line_waiter waiter = {.item = ret_item};
+        return (int)line_wait_under(senders(channel), receivers(channel),
+                                    &waiter, task, PARK_RECEIVE);
+    }
+    channel_unlock(channel, &woken);
+    return rc;
+}
+
+int ambit_channel_try_receive(struct ambit_channel *channel, void *ret_item)
+{
+    struct line_woken woken = {0};
+    channel_lock(channel);
+    int rc = take(channel, ret_item, &woken);
+    channel_unlock(channel, &woken);
+    return rc;
+}
+
+int ambit_channel_close(struct ambit_channel *channel)
+{
+    struct line_woken woken = {0};
+    channel_lock(channel);
+    int rc = channel->closed_ ? -EALREADY : 0;
+    channel->closed_ = true;
+    /* Whoever waits to receive does so because there is nothing left. */
+    line_grant_all(senders(channel), -EPIPE, &woken);
+    line_grant_all(receivers(channel), -EPIPE, &woken);
+    channel_unlock(channel, &woken);
+    return rc;
+}
+
+/* --- in two steps ---------------------------------------------------------- */
+
+int ambit_channel_reserve(ambit_cx *cx, struct ambit_channel *channel,
+                          struct ambit_channel_permit *ret_permit)
+{
+    struct task *task = task_of(cx);
+    struct line_woken woken = {0};
+    int rc = park_check(task);
+    if (rc < 0) {
+        return rc;
+    }
+    channel_lock(channel);
+    rc = refusal(channel);
+    if (rc == -EAGAIN) {
+        struct line_waiter waiter = {.wanted = WANTS_A_PERMIT};
+        rc = (int)line_wait(senders(channel), &waiter, task, PARK_SEND);
+    } else {
+        channel->reserved_ += rc == 0;
+        channel_unlock(channel, &woken);
+    }
+    if (rc == 0) {
+        ret_permit->channel_ = channel;
+    }
+    return rc;
+}
+
+int ambit_channel_try_reserve(struct ambit_channel *channel,
+                              struct ambit_channel_permit *ret_permit)
+{
+    struct line_woken woken = {0};
+    channel_lock(channel);
+    int rc = refusal(channel);
+    channel->reserved_ += rc == 0;
+    channel_unlock(channel, &woken);
+    if (rc == 0) {
+        ret_permit->channel_ = channel;
+    }
+    return rc;
+}
+
+/* The place of the permit is free; an item, if any, takes it. */
+static int resolve(struct ambit_channel_permit *permit, const void *item)
+{
+    struct ambit_channel *channel = permit->channel_;
+    struct line_woken woken = {0};
+    if (channel == NULL) {
+        RULE(CHAN_PERMIT_2);
+        return -EALREADY;
+    }
+    permit->channel_ = NULL;
+    channel_lock(channel);
+    int rc = channel->closed_ ? -EPIPE : 0;
+    channel->reserved_--;
+    if (rc == 0 && item != NULL) {
+        put(channel, item, &woken);
+    }
+    serve_senders(channel, &woken);
+    channel_unlock(channel, &woken);
+    return rc;
+}
+
+int ambit_channel_commit(struct ambit_channel_permit *permit, const void *item)
+{
+    return resolve(permit, item);
+}
+
+void ambit_channel_abort(struct ambit_channel_permit *permit)
+{
+    (void)resolve(permit, NULL);
+}
+
+/* --- figures --------------------------------------------------------------- */
+
+static uint32_t figure(struct ambit_channel *channel, const uint32_t *which)
+{
+    struct line_woken none = {0};
+    channel_lock(channel);
+    uint32_t value = *which;
+    channel_unlock(channel, &none);
+    return value;
+}
+
+uint32_t ambit_channel_len(struct ambit_channel *channel)
+{
+    return figure(channel, &channel->queued_);
+}
+
+uint32_t ambit_channel_senders(struct ambit_channel *channel)
+{
+    return figure(channel, &senders(channel)->len);
+}
+
+uint32_t ambit_channel_receivers(struct ambit_channel *channel)
+{
+    return figure(channel, &receivers(channel)->len);
+}
