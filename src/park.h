@@ -43,6 +43,11 @@ enum park_kind {
     PARK_TOKEN,     /* the cancel of a token */
     PARK_SEMAPHORE, /* permits */
     PARK_MUTEX,     /* a mutex */
+    PARK_READ,      /* a rwlock without a writer */
+    PARK_WRITE,     /* a rwlock without anybody */
+    PARK_NOTIFY,    /* a notification */
+    PARK_BARRIER,   /* the others at a barrier */
+    PARK_ONCE,      /* what another task does once */
     PARK_SEND,      /* room in a channel */
     PARK_RECEIVE,   /* an item of a channel */
     PARK_ONESHOT,   /* the value of a oneshot */

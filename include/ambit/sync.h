@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ambit/sync.h -- tasks that wait for each other: semaphore, mutex.
+ * ambit/sync.h -- tasks that wait for each other: semaphore, mutex, rwlock,
+ * notify, barrier, once.
  *
  *     static struct ambit_mutex lock = AMBIT_MUTEX_INIT;
  *
@@ -149,7 +150,116 @@ AMBIT_API void ambit_mutex_unlock(struct ambit_mutex *mutex);
 AMBIT_API bool ambit_mutex_is_mine(struct ambit_mutex *mutex);
 AMBIT_API uint32_t ambit_mutex_waiters(struct ambit_mutex *mutex);
 
+/* --- rwlock ---------------------------------------------------------------- */
+
+/*
+ * Many readers, or one writer.  One line for both: a writer that waits holds
+ * back readers that come later, so neither starves the other.  Who reads and
+ * wants to write unlocks first: to lock again what one has may never end.
+ */
+struct ambit_rwlock {
+    struct ambit_semaphore permits_;
+    const void *writer_;
+} __attribute__((may_alias));
+
+#define AMBIT_RWLOCK_READERS_MAX 0x3fffffff
+#define AMBIT_RWLOCK_INIT \
+    { AMBIT_SEMAPHORE_INIT(AMBIT_RWLOCK_READERS_MAX, \
+                           AMBIT_RWLOCK_READERS_MAX), NULL }
+
+AMBIT_API void ambit_rwlock_init(struct ambit_rwlock *rwlock);
+/* Nobody may have it either. */
+AMBIT_API void ambit_rwlock_fini(struct ambit_rwlock *rwlock);
+
+/* 0; -ECANCELED; -EDEADLK when the caller is its writer.  Cancel-safe: a call
+ * that fails has not locked. */
+AMBIT_API int ambit_rwlock_read(ambit_cx *cx, struct ambit_rwlock *rwlock);
+AMBIT_API int ambit_rwlock_write(ambit_cx *cx, struct ambit_rwlock *rwlock);
+/* 0; -EAGAIN.  Never suspend.  Any thread. */
+AMBIT_API int ambit_rwlock_try_read(struct ambit_rwlock *rwlock);
+AMBIT_API int ambit_rwlock_try_write(struct ambit_rwlock *rwlock);
+/* By a reader, by the writer: else the process ends with a sentence.  Never
+ * suspend, no cancel point. */
+AMBIT_API void ambit_rwlock_read_end(struct ambit_rwlock *rwlock);
+AMBIT_API void ambit_rwlock_write_end(struct ambit_rwlock *rwlock);
+AMBIT_API uint32_t ambit_rwlock_waiters(struct ambit_rwlock *rwlock);
+
+/* --- notify ---------------------------------------------------------------- */
+
+/*
+ * "Something is new", without saying what.  ambit_notify_one() wakes the first
+ * who waits; when nobody does, the next wait returns at once (once, however
+ * often it was called).  ambit_notify_all() wakes those who wait now.
+ */
+struct ambit_notify {
+    struct ambit_semaphore news_;
+} __attribute__((may_alias));
+
+#define AMBIT_NOTIFY_INIT { AMBIT_SEMAPHORE_INIT(0, 1) }
+AMBIT_API void ambit_notify_init(struct ambit_notify *notify);
+AMBIT_API void ambit_notify_fini(struct ambit_notify *notify);
+/* 0; -ECANCELED.  Cancel-safe: after a failure no notification was used up. */
+AMBIT_API int ambit_notify_wait(ambit_cx *cx, struct ambit_notify *notify);
+/* Never suspend, no cancel points.  Any thread. */
+AMBIT_API void ambit_notify_one(struct ambit_notify *notify);
+AMBIT_API void ambit_notify_all(struct ambit_notify *notify);
+AMBIT_API uint32_t ambit_notify_waiters(struct ambit_notify *notify);
+
+/* --- barrier --------------------------------------------------------------- */
+
+/* A place where `parties` tasks wait for each other; then it is ready for the
+ * next round. */
+struct ambit_barrier {
+    struct ambit_line line_;
+    uint32_t parties_;
+};
+
+#define AMBIT_BARRIER_INIT(parties) { { { 0 } }, (parties) }
+/* 0; -EINVAL for no parties. */
+AMBIT_API int ambit_barrier_init(struct ambit_barrier *barrier,
+                                 uint32_t parties);
+AMBIT_API void ambit_barrier_fini(struct ambit_barrier *barrier);
+/* Waits for the others.  1 for the one that came last, 0 for the others;
+ * -ECANCELED.  Cancel-safe: who is cancelled does not count as having come. */
+AMBIT_API int ambit_barrier_wait(ambit_cx *cx, struct ambit_barrier *barrier);
+AMBIT_API uint32_t ambit_barrier_waiters(struct ambit_barrier *barrier);
+
+/* --- once ------------------------------------------------------------------ */
+
+/*
+ * What is done by the first who needs it, while the others wait.
+ *
+ *   new --a task runs fn--> running --fn gives >= 0--> done
+ *    ^                         |
+ *    +--- nobody waits --------+--- fn fails or panics: the next who waits runs
+ */
+struct ambit_once {
+    uint32_t state_;
+    struct ambit_line line_;
+};
+
+#define AMBIT_ONCE_INIT { 0, { { 0 } } }
+AMBIT_API void ambit_once_fini(struct ambit_once *once);
+/*
+ * Has fn(cx, arg) done once, in a scope of its own, here or by another task; it
+ * may suspend.  0 when it is done; -ECANCELED; what fn gave here when it failed:
+ * then the next caller tries again, with its own fn and arg.  Once it is done a
+ * call is a checkpoint and a load.  fn must not ask for the same once.
+ */
+AMBIT_API int ambit_once(ambit_cx *cx, struct ambit_once *once,
+                         ambit_task_fn *fn, void *arg);
+AMBIT_API bool ambit_once_is_done(struct ambit_once *once);
+AMBIT_API uint32_t ambit_once_waiters(struct ambit_once *once);
+
 #ifndef AMBIT_NO_SITES
+#define ambit_rwlock_read(cx, ...) \
+    ambit_rwlock_read(AMBIT_HERE(cx), __VA_ARGS__)
+#define ambit_rwlock_write(cx, ...) \
+    ambit_rwlock_write(AMBIT_HERE(cx), __VA_ARGS__)
+#define ambit_notify_wait(cx, ...) \
+    ambit_notify_wait(AMBIT_HERE(cx), __VA_ARGS__)
+#define ambit_barrier_wait(cx, ...) \
+    ambit_barrier_wait(AMBIT_HERE(cx), __VA_ARGS__)
 #define ambit_semaphore_acquire(cx, ...) \
     ambit_semaphore_acquire(AMBIT_HERE(cx), __VA_ARGS__)
 #define ambit_mutex_lock(cx, ...) ambit_mutex_lock(AMBIT_HERE(cx), __VA_ARGS__)

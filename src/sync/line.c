@@ -8,6 +8,17 @@
 #include "src/sync/line.h"
 
 #include "src/task.h"
+#include "src/worker.h"
+
+static __thread char thread_mark __attribute__((tls_model("initial-exec")));
+
+const void *line_caller(void)
+{
+    struct worker *worker = worker_self;
+    return LIKELY(worker != NULL && worker->current != NULL)
+               ? (const void *)worker->current
+               : (const void *)&thread_mark;
+}
 
 static void line_remove(struct line *line, struct line_waiter *waiter)
 {

@@ -81,6 +81,9 @@ void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,
 void line_grant_all(struct line *line, int64_t value,
                     struct line_woken *woken);
 
+/* Who calls: the task, or this thread where no task of ours runs. */
+const void *line_caller(void);
+
 /* The object's end.  Waits until nobody is about to let go of the lock; a
  * waiter that is left is a bug of the caller's, told in that sentence. */
 #define line_fini(line_, sentence) \

@@ -11,23 +11,11 @@
 #include "src/sync/mutex.h"
 
 #include "src/task.h"
-#include "src/worker.h"
 
 _Static_assert(sizeof(struct mutex) <= offsetof(struct ambit_mutex, duty_) &&
                    offsetof(struct mutex, let_go) ==
                        offsetof(struct ambit_mutex, let_go_),
                "what a user makes room for");
-
-/* Stands for this thread where no task of ours runs. */
-static __thread char thread_mark __attribute__((tls_model("initial-exec")));
-
-static const void *caller(void)
-{
-    struct worker *worker = worker_self;
-    return LIKELY(worker != NULL && worker->current != NULL)
-               ? (const void *)worker->current
-               : (const void *)&thread_mark;
-}
 
 static bool is_holder(struct mutex *mutex, const void *who)
 {
@@ -88,7 +76,7 @@ int ambit_mutex_try_lock(struct ambit_mutex *public)
     if (!semaphore_try(&mutex->permit, 1)) {
         return -EAGAIN;
     }
-    mutex_name(mutex, caller());
+    mutex_name(mutex, line_caller());
     return 0;
 }
 
@@ -103,7 +91,7 @@ void ambit_mutex_unlock(struct ambit_mutex *public)
 {
     struct mutex *mutex = mutex_of(public);
     RULE(MUTEX_UNLOCK_1);
-    REQUIRE(is_holder(mutex, caller()),
+    REQUIRE(is_holder(mutex, line_caller()),
             "a mutex was unlocked by a task that does not hold it");
     if (UNLIKELY(mutex->let_go != NULL)) {
         mutex->let_go(public);
@@ -113,7 +101,7 @@ void ambit_mutex_unlock(struct ambit_mutex *public)
 
 bool ambit_mutex_is_mine(struct ambit_mutex *mutex)
 {
-    return is_holder(mutex_of(mutex), caller());
+    return is_holder(mutex_of(mutex), line_caller());
 }
 
 uint32_t ambit_mutex_waiters(struct ambit_mutex *mutex)

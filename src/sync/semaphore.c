@@ -116,6 +116,18 @@ int semaphore_give(struct semaphore *semaphore, uint32_t count)
     }
 }
 
+void semaphore_let_all(struct semaphore *semaphore)
+{
+    struct line_woken woken = {0};
+    line_lock(&semaphore->line);
+    uint64_t word = semaphore_load(semaphore);
+    if ((word & SEMAPHORE_QUEUED) != 0) {
+        line_grant_all(&semaphore->line, 0, &woken);
+        semaphore_set(semaphore, SEMAPHORE_FREE(word));
+    }
+    line_unlock(&semaphore->line, &woken);
+}
+
 uint32_t semaphore_waiting(struct semaphore *semaphore)
 {
     line_lock(&semaphore->line);

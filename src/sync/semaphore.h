@@ -65,6 +65,8 @@ int semaphore_wait(struct semaphore *semaphore, struct task *task,
                    uint32_t wanted, enum park_kind kind);
 /* 0, or -EOVERFLOW: there would be more than max. */
 int semaphore_give(struct semaphore *semaphore, uint32_t count);
+/* Whoever waits has what it wanted; no permit is made or taken. */
+void semaphore_let_all(struct semaphore *semaphore);
 /* How many wait now. */
 uint32_t semaphore_waiting(struct semaphore *semaphore);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scenarios_sync.c -- permits and locks, with cancels anywhere.
+ * scenarios_sync.c -- permits, locks and news, with cancels anywhere.
  *
  * Whatever happens, what was there at the beginning is there at the end.
  */
@@ -186,9 +186,215 @@ static int holder_panics(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- rwlock, notify, barrier, once ----------------------------------------- */
+
+struct page {
+    struct ambit_rwlock lock;
+    int a, b; /* the same; the lock */
+    struct tally reads;
+};
+
+static int writes(ambit_cx *cx, void *arg)
+{
+    struct page *page = *(struct page **)arg;
+    int rc = ambit_rwlock_write(cx, &page->lock);
+    if (rc == 0) {
+        page->a++;
+        rc = ambit_yield(cx);
+        page->b++;
+        ambit_rwlock_write_end(&page->lock);
+    }
+    return rc;
+}
+
+static int reads(ambit_cx *cx, void *arg)
+{
+    struct page *page = *(struct page **)arg;
+    int rc = ambit_rwlock_read(cx, &page->lock);
+    if (rc == 0) {
+        int a = page->a;
+        rc = ambit_yield(cx);
+        always(a == page->b);
+        tally_up(&page->reads);
+        ambit_rwlock_read_end(&page->lock);
+    }
+    return rc;
+}
+
+static int readers_and_writers(ambit_cx *cx, void *arg)
+{
+    struct page page = {.lock = AMBIT_RWLOCK_INIT}, *here = &page;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < 5; i++) {
+            want(ambit_spawn(s, i % 3 == 1 ? writes : reads, &here) == 0);
+        }
+    }
+    want(rc == 0 && page.a == 2 && tally_get(&page.reads) == 3);
+    always(page.a == page.b);
+    ambit_rwlock_fini(&page.lock);
+    return rc;
+}
+
+struct news {
+    struct ambit_notify notify;
+    struct tally posted, read, passed;
+};
+
+static int reads_news(ambit_cx *cx, void *arg)
+{
+    struct news *news = *(struct news **)arg;
+    for (;;) { /* look, wait, look again: nothing is missed in between */
+        if (tally_get(&news->posted) > 0) {
+            tally_up(&news->read);
+            ambit_notify_one(&news->notify);
+            return 0;
+        }
+        int rc = ambit_notify_wait(cx, &news->notify);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+}
+
+/* Each who has read tells the next. */
+static int news_for_all(ambit_cx *cx, void *arg)
+{
+    struct news news = {.notify = AMBIT_NOTIFY_INIT}, *here = &news;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < 3; i++) {
+            want(ambit_spawn(s, reads_news, &here) == 0);
+        }
+        (void)ambit_yield(cx);
+        tally_up(&news.posted);
+        ambit_notify_one(&news.notify);
+    }
+    want(rc == 0 && tally_get(&news.read) == 3);
+    ambit_notify_fini(&news.notify);
+    return rc;
+}
+
+/* A notification and a cancel at the same time: it is heard, or passed on. */
+static int news_against_cancel(ambit_cx *cx, void *arg)
+{
+    struct news news = {.notify = AMBIT_NOTIFY_INIT}, *here = &news;
+    int rc = 0, given_up = 0, spawned = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        ambit_scope (cx, first, &given_up) {
+            want(ambit_spawn(first, reads_news, &here) == 0);
+            (void)ambit_yield(cx);
+            spawned = ambit_spawn(s, reads_news, &here) == 0;
+            (void)ambit_yield(cx);
+            tally_up(&news.posted);
+            ambit_notify_one(&news.notify);
+            ambit_cancel(first, "now");
+        }
+    }
+    want(rc == 0 && spawned == 1 && tally_get(&news.read) >= 1);
+    ambit_observe(tally_get(&news.read));
+    ambit_notify_fini(&news.notify);
+    return rc;
+}
+
+struct meeting {
+    struct ambit_barrier barrier;
+    struct tally come, last;
+};
+
+static int meets(ambit_cx *cx, void *arg)
+{
+    struct meeting *m = *(struct meeting **)arg;
+    for (int i = 1; i <= 2; i++) {
+        tally_up(&m->come);
+        int rc = ambit_barrier_wait(cx, &m->barrier);
+        if (rc < 0) {
+            return rc;
+        }
+        always(tally_get(&m->come) >= i * 3);
+        for (; rc > 0; rc--) {
+            tally_up(&m->last);
+        }
+    }
+    return 0;
+}
+
+static int two_meetings(ambit_cx *cx, void *arg)
+{
+    struct meeting m = {.barrier = AMBIT_BARRIER_INIT(3)}, *here = &m;
+    int rc = 0, spawned = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < 3; i++) {
+            spawned += ambit_spawn(s, meets, &here) == 0;
+        }
+        if (spawned < 3) {
+            ambit_cancel(s, "one will not come");
+        }
+    }
+    want(rc == 0 && tally_get(&m.last) == 2);
+    ambit_barrier_fini(&m.barrier);
+    return rc;
+}
+
+struct first {
+    struct ambit_once once;
+    struct tally runs, done, seen;
+};
+
+static int does_it(ambit_cx *cx, void *arg)
+{
+    struct first *first = arg;
+    int64_t before = tally_up(&first->runs);
+    int rc = ambit_yield(cx);
+    if (rc == 0 && before == 0) {
+        return -EIO; /* the first attempt fails */
+    }
+    if (rc == 0) {
+        always(tally_up(&first->done) == 0);
+    }
+    return rc;
+}
+
+static int needs_it(ambit_cx *cx, void *arg)
+{
+    struct first *first = *(struct first **)arg;
+    int rc = ambit_once(cx, &first->once, does_it, first);
+    if (rc == 0) {
+        always(tally_get(&first->done) == 1);
+        tally_up(&first->seen);
+    }
+    return rc == -EIO ? 0 : rc;
+}
+
+static int once_for_three(ambit_cx *cx, void *arg)
+{
+    struct first first = {.once = AMBIT_ONCE_INIT}, *here = &first;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < 3; i++) {
+            want(ambit_spawn(s, needs_it, &here) == 0);
+        }
+    }
+    want(rc == 0 && tally_get(&first.done) == 1);
+    want(tally_get(&first.seen) == 2);
+    always(tally_get(&first.done) <= 1);
+    ambit_once_fini(&first.once);
+    return rc;
+}
+
 SCENARIOS(sync,
     {"seats_for_some", seats_for_some, 2, CORE},
     {"wish_called_off", wish_called_off, 2, CORE},
     {"grant_against_cancel", grant_against_cancel, 2, SMALL | CORE},
     {"exact_till", exact_till, 2, CORE},
-    {"holder_panics", holder_panics, 2, SMALL});
+    {"holder_panics", holder_panics, 2, SMALL},
+    {"readers_and_writers", readers_and_writers, 2, CORE},
+    {"news_for_all", news_for_all, 2, CORE},
+    {"news_against_cancel", news_against_cancel, 2, CORE},
+    {"two_meetings", two_meetings, 2, 0},
+    {"once_for_three", once_for_three, 2, CORE});

@@ -61,6 +61,10 @@ struct stage {
 
 static struct ambit_semaphore permits = AMBIT_SEMAPHORE_INIT(2, 2);
 static struct ambit_mutex mutex = AMBIT_MUTEX_INIT;
+static struct ambit_rwlock rwlock = AMBIT_RWLOCK_INIT;
+static struct ambit_notify news = AMBIT_NOTIFY_INIT;
+static struct ambit_barrier barrier = AMBIT_BARRIER_INIT(1);
+static struct ambit_once once = AMBIT_ONCE_INIT;
 static int room[1], value;
 static struct ambit_channel channel = AMBIT_CHANNEL_INIT(room);
 static struct ambit_oneshot oneshot = AMBIT_ONESHOT_INIT(value);
@@ -70,6 +74,11 @@ static void sync_calls_that_tell(ambit_cx *cx)
     TELLS(ambit_semaphore_acquire(cx, &permits, 1));
     TELLS(ambit_mutex_lock(cx, &mutex));
     TELLS(ambit_mutex_hold(cx, &mutex));
+    TELLS(ambit_rwlock_read(cx, &rwlock));
+    TELLS(ambit_rwlock_write(cx, &rwlock));
+    TELLS(ambit_notify_wait(cx, &news));
+    TELLS(ambit_barrier_wait(cx, &barrier));
+    TELLS(ambit_once(cx, &once, no_task, NULL));
     struct ambit_channel_permit permit;
     int item = 1;
     TELLS(ambit_channel_send(cx, &channel, &item));
@@ -84,6 +93,12 @@ static void sync_calls_that_are_silent(void)
     WANT_EQ(ambit_semaphore_release(&permits, 2), 0);
     WANT_EQ(ambit_mutex_try_lock(&mutex), 0);
     ambit_mutex_unlock(&mutex);
+    WANT_EQ(ambit_rwlock_try_read(&rwlock), 0);
+    ambit_rwlock_read_end(&rwlock);
+    WANT_EQ(ambit_rwlock_try_write(&rwlock), 0);
+    ambit_rwlock_write_end(&rwlock);
+    ambit_notify_one(&news);
+    ambit_notify_all(&news);
     struct ambit_channel_permit permit;
     int item = 1;
     WANT_EQ(ambit_channel_try_reserve(&channel, &permit), 0);

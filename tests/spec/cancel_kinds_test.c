@@ -123,6 +123,9 @@ static void world_open(ambit_cx *cx, struct world *w, ambit_region *region)
     WANT_EQ(ambit_tcp_connect(cx, address, &w->here), 0);
     WANT_EQ(ambit_tcp_accept(cx, w->listener, &w->there), 0);
     fill_a_listener(w);
+    int none = 0;
+    WANT_EQ(ambit_spawn(region, begin_for_ever, &none), 0);
+    let_others_run(cx);
     WANT_EQ(patient_start(cx, region, NULL, 0, &w->server), 0);
     WANT_EQ(stuck_start(cx, region, NULL, 0, &w->full_server), 0);
     for (int i = 0; i < 3; i++) { /* one being handled, two in the mailbox */
@@ -343,6 +346,11 @@ static const struct {
     {"semaphore", by_semaphore, KIND(PARK_SEMAPHORE)},
     {"mutex", by_mutex, KIND(PARK_MUTEX)},
     {"mutex on record", by_hold, KIND(PARK_MUTEX)},
+    {"rwlock to read", by_read_lock, KIND(PARK_READ)},
+    {"rwlock to write", by_write_lock, KIND(PARK_WRITE)},
+    {"notify", by_notify, KIND(PARK_NOTIFY)},
+    {"barrier", by_barrier, KIND(PARK_BARRIER)},
+    {"once", by_once, KIND(PARK_ONCE)},
     {"channel send", by_channel_send, KIND(PARK_SEND)},
     {"channel reserve", by_channel_reserve, KIND(PARK_SEND)},
     {"channel receive", by_channel_receive, KIND(PARK_RECEIVE)},

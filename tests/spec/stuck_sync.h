@@ -13,6 +13,10 @@ struct world;
 static struct ambit_semaphore no_permits = AMBIT_SEMAPHORE_INIT(0, 1);
 static struct ambit_mutex locked = AMBIT_MUTEX_INIT;
 
+static struct ambit_rwlock written = AMBIT_RWLOCK_INIT;
+static struct ambit_notify no_news = AMBIT_NOTIFY_INIT;
+static struct ambit_barrier of_two = AMBIT_BARRIER_INIT(2);
+static struct ambit_once begun = AMBIT_ONCE_INIT;
 static int full_room[1], empty_room[1], unsent_room;
 static struct ambit_channel full = AMBIT_CHANNEL_INIT(full_room);
 static struct ambit_channel empty = AMBIT_CHANNEL_INIT(empty_room);
@@ -23,6 +27,7 @@ static void stuck_sync_open(void)
     int item = 0;
     WANT_EQ(ambit_channel_try_send(&full, &item), 0);
     WANT_EQ(ambit_mutex_try_lock(&locked), 0);
+    WANT_EQ(ambit_rwlock_try_write(&written), 0);
 }
 
 /* Nobody who was called off has left anything behind. */
@@ -31,6 +36,11 @@ static void stuck_sync_close(void)
     WANT_EQ(ambit_semaphore_waiters(&no_permits), 0);
     WANT_EQ(ambit_mutex_waiters(&locked), 0);
     ambit_mutex_unlock(&locked);
+    WANT_EQ(ambit_rwlock_waiters(&written), 0);
+    ambit_rwlock_write_end(&written);
+    WANT_EQ(ambit_notify_waiters(&no_news), 0);
+    WANT_EQ(ambit_barrier_waiters(&of_two), 0);
+    WANT_EQ(ambit_once_waiters(&begun), 0);
     int item = 0;
     WANT_EQ(ambit_channel_senders(&full) + ambit_channel_receivers(&full), 0);
     WANT_EQ(ambit_channel_try_receive(&full, &item), 0);
@@ -55,6 +65,49 @@ static int by_hold(ambit_cx *cx, struct world *w)
 {
     (void)w;
     return ambit_mutex_hold(cx, &locked);
+}
+
+static int by_read_lock(ambit_cx *cx, struct world *w)
+{
+    (void)w;
+    return ambit_rwlock_read(cx, &written);
+}
+
+static int by_write_lock(ambit_cx *cx, struct world *w)
+{
+    (void)w;
+    return ambit_rwlock_write(cx, &written);
+}
+
+static int by_notify(ambit_cx *cx, struct world *w)
+{
+    (void)w;
+    return ambit_notify_wait(cx, &no_news);
+}
+
+static int by_barrier(ambit_cx *cx, struct world *w)
+{
+    (void)w;
+    return ambit_barrier_wait(cx, &of_two);
+}
+
+static int take_for_ever(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    return ambit_sleep_until(cx, ambit_never());
+}
+
+/* Of those who are there at the same time one is at it, the others wait. */
+static int begin_for_ever(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    return ambit_once(cx, &begun, take_for_ever, NULL);
+}
+
+static int by_once(ambit_cx *cx, struct world *w)
+{
+    (void)w;
+    return ambit_once(cx, &begun, take_for_ever, NULL);
 }
 
 static int by_channel_send(ambit_cx *cx, struct world *w)
