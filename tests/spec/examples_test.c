@@ -76,6 +76,20 @@ Test(examples, mirrors_answer_in_all_ways)
     cr_assert_not_null(strstr(text, "retry: Connection refused\n"), "%s", text);
 }
 
+Test(examples, pipeline_does_all_jobs_or_says_what_is_left)
+{
+    int status;
+    cr_assert_str_eq(run("pipeline", &status), "open\n"
+                                               "sum 338350\n"
+                                               "all done: sent = done + left\n");
+    cr_assert_eq(status, 0);
+    for (int i = 0; i < 20; i++) {
+        cr_assert_str_eq(run("pipeline 30", &status),
+                         "open\ngiven up: sent = done + left\n");
+        cr_assert_eq(status, 0);
+    }
+}
+
 Test(examples, counter_answers_after_its_crash)
 {
     int status;
