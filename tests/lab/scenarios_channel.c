@@ -106,15 +106,15 @@ static int run_flow(ambit_cx *cx, ambit_task_fn *second, int receivers)
     always(ambit_channel_init(&flow.channel, flow.room, 2, sizeof(int)) == 0);
     ambit_scope (cx, s, &rc) {
         for (int i = 0; i < receivers; i++) {
-            want(ambit_spawn(s, receives_all, &here) == 0);
+            spawned += ambit_spawn(s, receives_all, &here) == 0;
         }
         spawned += ambit_spawn(s, sends_some, &here) == 0;
         spawned += ambit_spawn(s, second, &here) == 0;
-        if (spawned < PRODUCERS) {
-            ambit_cancel(s, "nobody would close it");
+        if (spawned < PRODUCERS + receivers) {
+            ambit_cancel(s, "somebody would wait for ever");
         }
     }
-    want(rc == 0 && spawned == PRODUCERS);
+    want(rc == 0 && spawned == PRODUCERS + receivers);
     flow_is_conserved(&flow);
     return rc;
 }
