@@ -171,9 +171,15 @@ struct actor_plan server_plan_of(const struct ambit_server_type *type,
 void actor_drain_dead(struct actor *actor, uint32_t generation);
 void actor_give_credits(struct actor *actor, uint32_t count);
 
+/* lot.c -- a credit for one message, last: before the sender waits.  > 0, or as
+ * mailbox_try_credits(). */
+int lot_take(struct actor *actor, uint32_t generation, bool last);
+/* What this thread's worker has taken in advance of the actor's credits. */
+void lot_go_home(struct actor *actor);
+
 /* send.c */
 int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
-                  struct ambit_permit *ret_permit);
+                  bool last, struct ambit_permit *ret_permit);
 int actor_commit(struct ambit_permit *permit);
 
 #endif

@@ -63,7 +63,10 @@ struct message {
     uint32_t size;
     uint8_t kind;        /* enum message_kind */
     uint8_t class_;      /* of its memory; SLAB_CLASSES: malloc */
-    void *reply_slot;    /* of a call */
+    union {
+        void *reply_slot;  /* of a call */
+        const void *ahead; /* else: likely a later message; only to be fetched */
+    };
     uint64_t reply_generation;
 } __attribute__((aligned(16)));
 
@@ -100,8 +103,10 @@ uint32_t mailbox_generation(struct mailbox *mailbox);
 /* 0, -ESTALE, or -EPIPE when it takes nothing any more. */
 int mailbox_refusal(struct mailbox *mailbox, uint32_t generation);
 
-/* A credit: 0, -EAGAIN (none left), -EPIPE (closed), -ESTALE. */
-int mailbox_try_credit(struct mailbox *mailbox, uint32_t generation);
+/* Credits: how many it took, -EAGAIN (none left), -EPIPE (closed), -ESTALE.
+ * One, or up to lot, but at most a quarter of what is left. */
+int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
+                        uint32_t lot);
 /* The same, but waits.  0, -EPIPE, -ESTALE, -ECANCELED. */
 int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
                         struct task *task);

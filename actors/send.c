@@ -32,7 +32,7 @@ static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
 }
 
 int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
-                  struct ambit_permit *ret_permit)
+                  bool last, struct ambit_permit *ret_permit)
 {
     struct actor *actor = actor_of(ref);
     if (actor == NULL) {
@@ -43,7 +43,7 @@ int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
         RULE(MBX_SIZE_1);
         return -E2BIG;
     }
-    int rc = mailbox_try_credit(&actor->mailbox, ref.generation);
+    int rc = lot_take(actor, ref.generation, last);
     if (rc == -EAGAIN && wait_as != NULL) {
         rc = mailbox_wait_credit(&actor->mailbox, ref.generation, wait_as);
     }
@@ -55,13 +55,13 @@ int ambit_reserve(ambit_cx *cx, ambit_actor_ref ref, size_t size,
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
-    return rc < 0 ? rc : actor_reserve(ref, size, task, ret_permit);
+    return rc < 0 ? rc : actor_reserve(ref, size, task, false, ret_permit);
 }
 
 int ambit_try_reserve(ambit_actor_ref ref, size_t size,
                       struct ambit_permit *ret_permit)
 {
-    return actor_reserve(ref, size, NULL, ret_permit);
+    return actor_reserve(ref, size, NULL, false, ret_permit);
 }
 
 int actor_commit(struct ambit_permit *permit)
@@ -121,7 +121,7 @@ static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
                      struct task *wait_as)
 {
     struct ambit_permit permit;
-    int rc = actor_reserve(ref, size, wait_as, &permit);
+    int rc = actor_reserve(ref, size, wait_as, false, &permit);
     if (rc < 0) {
         return rc;
     }
@@ -204,6 +204,7 @@ void actor_cancel_life(struct actor *actor, const char *text)
 int ambit_actor_depth(ambit_actor_ref ref, uint32_t *ret_taken)
 {
     struct actor *actor = actor_of(ref);
+    lot_go_home(actor);
     int rc = actor != NULL ? lock_live(actor, ref) : -ESTALE;
     if (rc < 0) {
         return rc;

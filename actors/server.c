@@ -176,7 +176,7 @@ static int call_prepare(struct task *task, ambit_actor_ref to, size_t size,
         RULE(SRV_CALL_5);
         return -EDEADLK;
     }
-    return actor_reserve(to, size, wait ? task : NULL, ret_permit);
+    return actor_reserve(to, size, wait ? task : NULL, true, ret_permit);
 }
 
 int ambit_call_as_(ambit_cx *cx, const struct ambit_server_type *type,
@@ -221,7 +221,7 @@ int ambit_cast_as_(ambit_cx *cx, const struct ambit_server_type *type,
     struct ambit_permit permit;
     int rc = task != NULL ? park_check(task) : 0;
     if (rc == 0) {
-        rc = actor_reserve(to, size, task, &permit);
+        rc = actor_reserve(to, size, task, false, &permit);
     }
     return rc < 0 ? give_up(type, cast, size, rc)
                   : publish(&permit, MESSAGE_CAST, cast, NULL);

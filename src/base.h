@@ -90,4 +90,17 @@ static inline void cpu_relax(void)
 #endif
 }
 
+/* Leaves a line that two want to the other for a while.  Nobody is waited for:
+ * in the lab it is nothing. */
+static inline void cpu_step_back(unsigned pauses)
+{
+#ifdef AMBIT_LAB
+    (void)pauses;
+#else
+    for (unsigned i = 0; i < pauses; i++) {
+        cpu_relax();
+    }
+#endif
+}
+
 #endif

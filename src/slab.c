@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slab.c -- spans cut into slabs, slabs into objects, free objects in chains.
+ * slab.c -- spans cut into slabs, slabs into objects, free objects in arrays.
  *
  *     kernel --mmap--> span --cut--> slab (64 KiB, of one class)
  *                                        |carve
  *                                        v
- *     depot: batches, loose  <--exchange-->  cache: free, spare
+ *     depot: magazines, loose  <--exchange-->  cache: a stack of pointers
  *
- * A cache keeps between none and two batches of each class.  It exchanges whole
- * batches with the depot, so a worker that allocates what another one frees
- * pays for the lock once in BATCH objects, and one that allocates and frees
- * around a boundary does not pay each time.
+ * A cache keeps up to two batches of each class.  It exchanges whole batches
+ * with the depot, so a worker that allocates what another one frees pays for
+ * the lock once in BATCH objects, and one that allocates and frees around a
+ * boundary does not pay each time.
  *
- * A free object holds two links, behind the kept bytes in a HANDLE class:
+ * What is free is named in arrays, not in chains through the objects: an object
+ * that another core used last is then fetched some allocations before it is
+ * wanted, and freeing does not touch it.  (Magazines: Bonwick and Adams, USENIX
+ * 2001.)
  *
- *     struct links { next in this chain; next batch, in the first of a batch }
+ * Each carve brings the magazine that its objects fill one day, so giving back
+ * never needs memory: full magazines never outnumber the carves.
  *
  * Under ASan a free object is poisoned, all but its kept bytes.
  *
@@ -39,25 +43,17 @@
 #define SPAN_SIZE ((SPAN_SLABS + 1) * SLAB_SIZE)
 #define FREED_BYTE 0xfe
 
-#ifdef AMBIT_CHECKED
-#define BATCH 4
-#else
-#define BATCH 64
-#endif
+#define BATCH SLAB_BATCH
 
-struct links {
-    struct slab_object *next;
-    struct slab_object *next_batch;
+/* A batch of free objects in the depot. */
+struct magazine {
+    struct magazine *next;
+    void *objects[BATCH];
 };
 
 /* At the start of each slab, where its first object would be. */
 struct slab_header {
     enum slab_class class_;
-};
-
-struct chain {
-    struct slab_object *first;
-    unsigned len;
 };
 
 struct span {
@@ -68,11 +64,13 @@ struct span {
 struct slab_depot {
     pthread_mutex_t lock; /* guards everything below */
     struct {
-        struct slab_object *batches; /* full ones */
-        struct chain loose;          /* at most a batch */
-        char *carve;                 /* the rest of the newest slab */
+        struct magazine *full;
+        unsigned loose_len;
+        void *loose[BATCH];
+        char *carve; /* the rest of the newest slab */
         char *carve_end;
     } classes[SLAB_CLASSES];
+    struct magazine *empty;
     struct span *spans;
     char *slab; /* the rest of the newest span */
     char *slab_end;
@@ -85,66 +83,37 @@ static const size_t sizes[SLAB_CLASSES] = {
     [SLAB_256] = 256,          [SLAB_512] = 512,        [SLAB_1024] = 1024,
 };
 
-static struct chain depot_take(struct slab_depot *depot, enum slab_class c);
+static unsigned depot_take(struct slab_depot *depot, enum slab_class c,
+                           void **objects);
 static void depot_give(struct slab_depot *depot, enum slab_class c,
-                       struct slab_object *batch);
+                       void *const *objects);
 static void depot_give_one(struct slab_depot *depot, enum slab_class c,
-                           struct slab_object *object);
+                           void *object);
 
-static size_t links_offset(enum slab_class c)
+#if TOOL_ASAN || defined(AMBIT_CHECKED)
+static size_t kept_size(enum slab_class c)
 {
     return c <= SLAB_HANDLE_1024 ? SLAB_KEPT_SIZE : 0;
 }
-
-static inline struct links *links_of(enum slab_class c,
-                                     struct slab_object *object)
-{
-    return (struct links *)(void *)((char *)object + links_offset(c));
-}
-
-TOOL_READS_POISON static struct slab_object *next_of(enum slab_class c,
-                                                     struct slab_object *object)
-{
-    return links_of(c, object)->next;
-}
-
-TOOL_READS_POISON static void set_next(enum slab_class c,
-                                       struct slab_object *object,
-                                       struct slab_object *next)
-{
-    links_of(c, object)->next = next;
-}
-
-TOOL_READS_POISON static struct slab_object *
-next_batch_of(enum slab_class c, struct slab_object *batch)
-{
-    return links_of(c, batch)->next_batch;
-}
-
-TOOL_READS_POISON static void set_next_batch(enum slab_class c,
-                                             struct slab_object *batch,
-                                             struct slab_object *next)
-{
-    links_of(c, batch)->next_batch = next;
-}
+#endif
 
 /* From here on nobody may use the object, but a stale handle its kept bytes. */
-static void object_close(enum slab_class c, struct slab_object *object)
+static void object_close(enum slab_class c, void *object)
 {
 #if TOOL_ASAN
-    char *start = (char *)object + links_offset(c);
+    char *start = (char *)object + kept_size(c);
     REQUIRE(!__asan_address_is_poisoned(start), "an object is freed twice");
-    __asan_poison_memory_region(start, sizes[c] - links_offset(c));
+    __asan_poison_memory_region(start, sizes[c] - kept_size(c));
 #elif defined(AMBIT_CHECKED)
-    char *start = (char *)object + links_offset(c);
-    memset(start, FREED_BYTE, sizes[c] - links_offset(c));
+    char *start = (char *)object + kept_size(c);
+    memset(start, FREED_BYTE, sizes[c] - kept_size(c));
 #else
     (void)c;
     (void)object;
 #endif
 }
 
-static void object_open(enum slab_class c, struct slab_object *object)
+static void object_open(enum slab_class c, void *object)
 {
 #if TOOL_ASAN
     __asan_unpoison_memory_region(object, sizes[c]);
@@ -163,11 +132,24 @@ struct slab_depot *slab_depot_create(void)
     return depot;
 }
 
+static void magazines_free(struct magazine *magazine)
+{
+    while (magazine != NULL) {
+        struct magazine *next = magazine->next;
+        free(magazine);
+        magazine = next;
+    }
+}
+
 void slab_depot_destroy(struct slab_depot *depot)
 {
     if (depot == NULL) {
         return;
     }
+    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
+        magazines_free(depot->classes[c].full);
+    }
+    magazines_free(depot->empty);
     while (depot->spans != NULL) {
         struct span *span = depot->spans;
         depot->spans = span->next;
@@ -196,14 +178,9 @@ void slab_cache_fini(struct slab_cache *cache)
     struct slab_depot *depot = cache->depot;
     pthread_mutex_lock(&depot->lock);
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        if (cache->spare[c] != NULL) {
-            depot_give(depot, c, cache->spare[c]);
-        }
-        struct slab_object *object = cache->free[c];
-        while (object != NULL) {
-            struct slab_object *next = next_of(c, object);
-            depot_give_one(depot, c, object);
-            object = next;
+        struct slab_stack *stack = &cache->free[c];
+        while (stack->len > 0) {
+            depot_give_one(depot, c, stack->objects[--stack->len]);
         }
     }
     depot->live += cache->live;
@@ -213,43 +190,39 @@ void slab_cache_fini(struct slab_cache *cache)
 
 static NOINLINE bool cache_refill(struct slab_cache *cache, enum slab_class c)
 {
-    struct chain chain = {cache->spare[c], BATCH};
-    cache->spare[c] = NULL;
-    if (chain.first == NULL) {
-        pthread_mutex_lock(&cache->depot->lock);
-        chain = depot_take(cache->depot, c);
-        pthread_mutex_unlock(&cache->depot->lock);
+    struct slab_stack *stack = &cache->free[c];
+    pthread_mutex_lock(&cache->depot->lock);
+    stack->len = depot_take(cache->depot, c, stack->objects);
+    pthread_mutex_unlock(&cache->depot->lock);
+    for (unsigned i = 0; i < SLAB_AHEAD && i < stack->len; i++) {
+        __builtin_prefetch(stack->objects[stack->len - 1 - i], 1);
     }
-    cache->free[c] = chain.first;
-    cache->count[c] = chain.len;
-    return chain.first != NULL;
+    return stack->len > 0;
 }
 
+/* The older half goes, the hotter one stays. */
 static NOINLINE void cache_spill(struct slab_cache *cache, enum slab_class c)
 {
-    ASSERT(cache->count[c] == BATCH);
-    if (cache->spare[c] != NULL) {
-        pthread_mutex_lock(&cache->depot->lock);
-        depot_give(cache->depot, c, cache->spare[c]);
-        pthread_mutex_unlock(&cache->depot->lock);
-    }
-    cache->spare[c] = cache->free[c];
-    cache->free[c] = NULL;
-    cache->count[c] = 0;
+    struct slab_stack *stack = &cache->free[c];
+    ASSERT(stack->len == 2 * BATCH);
+    pthread_mutex_lock(&cache->depot->lock);
+    depot_give(cache->depot, c, stack->objects);
+    pthread_mutex_unlock(&cache->depot->lock);
+    memcpy(stack->objects, stack->objects + BATCH, BATCH * sizeof(void *));
+    stack->len = BATCH;
 }
 
 static NOINLINE void *alloc_uncached(struct slab_depot *depot,
                                      enum slab_class c)
 {
+    void *object = NULL;
     pthread_mutex_lock(&depot->lock);
-    struct chain *loose = &depot->classes[c].loose;
-    if (loose->first == NULL) {
-        *loose = depot_take(depot, c);
+    unsigned *len = &depot->classes[c].loose_len;
+    if (*len == 0) {
+        *len = depot_take(depot, c, depot->classes[c].loose);
     }
-    struct slab_object *object = loose->first;
-    if (object != NULL) {
-        loose->first = next_of(c, object);
-        loose->len--;
+    if (*len > 0) {
+        object = depot->classes[c].loose[--*len];
         depot->live++;
         object_open(c, object);
     }
@@ -267,15 +240,13 @@ void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
     if (UNLIKELY(cache == NULL)) {
         return alloc_uncached(depot, class_);
     }
-    if (UNLIKELY(cache->free[class_] == NULL) && !cache_refill(cache, class_)) {
+    struct slab_stack *stack = &cache->free[class_];
+    if (UNLIKELY(stack->len == 0) && !cache_refill(cache, class_)) {
         return NULL;
     }
-    struct slab_object *object = cache->free[class_];
-    struct slab_object *next = next_of(class_, object);
-    cache->free[class_] = next;
-    /* Another core may have freed it: have it here before it is wanted. */
-    __builtin_prefetch(next, 1);
-    cache->count[class_]--;
+    void *object = stack->objects[--stack->len];
+    /* Another core may have used it last: have it here before it is wanted. */
+    __builtin_prefetch(slab_ahead(cache, class_, SLAB_AHEAD), 1);
     cache->live++;
     object_open(class_, object);
     return object;
@@ -303,12 +274,11 @@ void slab_free(struct slab_depot *depot, struct slab_cache *cache,
         pthread_mutex_unlock(&depot->lock);
         return;
     }
-    if (UNLIKELY(cache->count[class_] == BATCH)) {
+    struct slab_stack *stack = &cache->free[class_];
+    if (UNLIKELY(stack->len == 2 * BATCH)) {
         cache_spill(cache, class_);
     }
-    set_next(class_, object, cache->free[class_]);
-    cache->free[class_] = object;
-    cache->count[class_]++;
+    stack->objects[stack->len++] = object;
     cache->live--;
 }
 
@@ -373,62 +343,73 @@ static bool slab_add(struct slab_depot *depot, enum slab_class c)
     return true;
 }
 
-/* A chain of fresh objects.  The kernel has zeroed them. */
-static struct chain carve(struct slab_depot *depot, enum slab_class c)
+/* Fresh objects, up to a batch, and the magazine for them.  The kernel has
+ * zeroed them. */
+static unsigned carve(struct slab_depot *depot, enum slab_class c,
+                      void **objects)
 {
-    struct chain chain = {NULL, 0};
     char **from = &depot->classes[c].carve;
     if (*from == depot->classes[c].carve_end && !slab_add(depot, c)) {
-        return chain;
+        return 0;
     }
+    struct magazine *magazine = malloc(sizeof *magazine);
+    if (magazine == NULL) {
+        return 0;
+    }
+    magazine->next = depot->empty;
+    depot->empty = magazine;
     size_t left = (size_t)(depot->classes[c].carve_end - *from) / sizes[c];
-    chain.len = left < BATCH ? (unsigned)left : BATCH;
-    /* Linked backwards, so that they are used in the order of addresses. */
-    for (unsigned i = chain.len; i-- > 0;) {
-        char *at = *from + i * sizes[c];
-        struct slab_object *object = (struct slab_object *)(void *)at;
-        object_close(c, object);
-        set_next(c, object, chain.first);
-        chain.first = object;
+    unsigned len = left < BATCH ? (unsigned)left : BATCH;
+    /* The last is used first: in the order of addresses. */
+    for (unsigned i = 0; i < len; i++) {
+        objects[i] = *from + (len - 1 - i) * sizes[c];
+        object_close(c, objects[i]);
     }
-    *from += chain.len * sizes[c];
-    return chain;
+    *from += len * sizes[c];
+    return len;
 }
 
-/* Up to a batch, by what is at hand.  Called with the lock held. */
-static struct chain depot_take(struct slab_depot *depot, enum slab_class c)
+/* Up to a batch, by what is at hand; how many.  Called with the lock held. */
+static unsigned depot_take(struct slab_depot *depot, enum slab_class c,
+                           void **objects)
 {
-    struct chain chain = {depot->classes[c].batches, BATCH};
-    if (chain.first != NULL) {
-        depot->classes[c].batches = next_batch_of(c, chain.first);
-        return chain;
+    struct magazine *magazine = depot->classes[c].full;
+    if (magazine != NULL) {
+        depot->classes[c].full = magazine->next;
+        magazine->next = depot->empty;
+        depot->empty = magazine;
+        memcpy(objects, magazine->objects, sizeof magazine->objects);
+        return BATCH;
     }
-    chain = depot->classes[c].loose;
-    if (chain.first != NULL) {
-        depot->classes[c].loose = (struct chain){NULL, 0};
-        return chain;
+    unsigned len = depot->classes[c].loose_len;
+    if (len > 0) {
+        depot->classes[c].loose_len = 0;
+        memcpy(objects, depot->classes[c].loose, len * sizeof *objects);
+        return len;
     }
-    return carve(depot, c);
+    return carve(depot, c, objects);
 }
 
-/* Called with the lock held. */
+/* A batch.  Called with the lock held. */
 static void depot_give(struct slab_depot *depot, enum slab_class c,
-                       struct slab_object *batch)
+                       void *const *objects)
 {
-    set_next_batch(c, batch, depot->classes[c].batches);
-    depot->classes[c].batches = batch;
+    struct magazine *magazine = depot->empty;
+    ASSERT(magazine != NULL); /* see the head of this file */
+    depot->empty = magazine->next;
+    memcpy(magazine->objects, objects, sizeof magazine->objects);
+    magazine->next = depot->classes[c].full;
+    depot->classes[c].full = magazine;
 }
 
 /* Called with the lock held. */
 static void depot_give_one(struct slab_depot *depot, enum slab_class c,
-                           struct slab_object *object)
+                           void *object)
 {
-    struct chain *loose = &depot->classes[c].loose;
-    if (loose->len == BATCH) {
-        depot_give(depot, c, loose->first);
-        *loose = (struct chain){NULL, 0};
+    unsigned *len = &depot->classes[c].loose_len;
+    if (*len == BATCH) {
+        depot_give(depot, c, depot->classes[c].loose);
+        *len = 0;
     }
-    set_next(c, object, loose->first);
-    loose->first = object;
-    loose->len++;
+    depot->classes[c].loose[(*len)++] = object;
 }

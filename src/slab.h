@@ -39,14 +39,23 @@ enum slab_class {
     SLAB_CLASSES,
 };
 
-struct slab_object;
+#ifdef AMBIT_CHECKED
+#define SLAB_BATCH 4
+#else
+#define SLAB_BATCH 64
+#endif
+#define SLAB_AHEAD 4 /* how many allocations before its own one is fetched */
+
 struct slab_depot; /* one per runtime; any thread */
+
+struct slab_stack {
+    unsigned len;
+    void *objects[2 * SLAB_BATCH]; /* the hottest last */
+};
 
 struct slab_cache { /* one per worker; its thread only */
     struct slab_depot *depot;
-    struct slab_object *free[SLAB_CLASSES];  /* the hottest first */
-    unsigned count[SLAB_CLASSES];            /* length of free */
-    struct slab_object *spare[SLAB_CLASSES]; /* one full batch, or NULL */
+    struct slab_stack free[SLAB_CLASSES];
     int64_t live; /* allocated minus freed here; may be negative */
 };
 
@@ -75,6 +84,15 @@ void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
  * whichever thread, with its cache or NULL.  object must not be NULL. */
 void slab_free(struct slab_depot *depot, struct slab_cache *cache,
                enum slab_class class_, void *object);
+
+/* What will be allocated `ahead` more allocations of its class from now, as far
+ * as that is known, or NULL: to be fetched early, never to be used. */
+static inline void *slab_ahead(const struct slab_cache *cache,
+                               enum slab_class class_, unsigned ahead)
+{
+    const struct slab_stack *stack = &cache->free[class_];
+    return stack->len >= ahead ? stack->objects[stack->len - ahead] : NULL;
+}
 
 size_t slab_class_size(enum slab_class class_);
 

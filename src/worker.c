@@ -235,6 +235,10 @@ static void worker_enter(struct worker *worker, struct stack *stack)
 {
     worker->current_stack = stack;
     fiber_switch(&worker->loop, &stack->fiber);
+    if (UNLIKELY(worker->lot.left > 0)) {
+        worker->lot.go_home(&worker->lot);
+    }
+    worker->lot.owner = NULL;
     worker_take_back(worker);
 }
 

@@ -53,6 +53,15 @@ struct worker_stats {
     _Atomic uint64_t ops_completed;
 };
 
+/* What the tasks that run now will need of something shared, taken in advance;
+ * the rest goes home when the worker is back in its loop. */
+struct worker_lot {
+    void *owner; /* or NULL */
+    uint32_t generation;
+    uint32_t left;
+    void (*go_home)(struct worker_lot *lot);
+};
+
 struct worker {
     /* once; as old as the runtime: a thread that is no worker may still be
      * about to ring the bell when the run it meant is over */
@@ -73,6 +82,7 @@ struct worker {
     struct stack_arena stacks;
     struct timer_heap timers;
     struct slab_cache slab;
+    struct worker_lot lot;
     struct driver *driver;
     unsigned fresh_left;          /* of this turn's batch */
     unsigned tick;

@@ -191,6 +191,92 @@ Spec(MBX_CREDIT_2, a_credit_granted_to_a_cancelled_waiter_is_not_lost)
     spec_end("MBX_CREDIT_2");
 }
 
+/* --- MBX-CREDIT-4 --------------------------------------------------------- */
+
+static const struct ambit_actor_type roomy = {
+    .size_ = sizeof(struct ambit_actor_type),
+    .name = "roomy",
+    .state_size = sizeof(struct sink),
+    .mailbox_max = 100,
+    .init = sink_init,
+    .handle = sink_handle,
+};
+
+struct outside {
+    ambit_actor_ref to;
+    int found;
+};
+
+/* A thread that is no worker: how many credits it can get. */
+static void *find_credits(void *arg)
+{
+    struct outside *o = arg;
+    struct ambit_permit permits[100];
+    o->found = 0;
+    while (o->found < 100 &&
+           ambit_try_reserve(o->to, 4, &permits[o->found]) == 0) {
+        o->found++;
+    }
+    for (int i = 0; i < o->found; i++) {
+        ambit_abort(&permits[i]);
+    }
+    return NULL;
+}
+
+static int credits_found(ambit_actor_ref to)
+{
+    struct outside o = {to, 0};
+    pthread_t thread;
+    WANT_EQ(pthread_create(&thread, NULL, find_credits, &o), 0);
+    pthread_join(thread, NULL);
+    return o.found;
+}
+
+static void send_some(ambit_cx *cx, ambit_actor_ref to, int count)
+{
+    for (int i = 0; i < count; i++) {
+        WANT_EQ(ambit_send(cx, to, "abc", 4), 0);
+    }
+}
+
+static int take_in_advance(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count handled = {0}, gate = {0};
+    struct sink sink = {&handled, &gate};
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        ambit_actor_ref to;
+        WANT_EQ(ambit_actor_start(cx, all, &roomy, &sink, sizeof sink, &to), 0);
+        send_some(cx, to, 1);
+        WANT_EQ(credits_found(to), 99);
+        send_some(cx, to, 2);
+        WANT(credits_found(to) >= 99 * 3 / 4);
+        WANT_EQ(ambit_sleep(cx, ambit_us(1)), 0);
+        WANT_EQ(credits_found(to), 97);
+        send_some(cx, to, 2);
+        WANT_EQ(ambit_yield(cx), 0);
+        WANT_EQ(credits_found(to), 95);
+        /* what is left is to be had by the one task, to the last */
+        send_some(cx, to, 95);
+        WANT_EQ(ambit_try_send(to, "abc", 4), -EAGAIN);
+        count_up(&gate);
+        WANT_EQ(ambit_actor_stop(to), 0);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&handled), 100);
+    return 0;
+}
+
+/* Goal: what a worker takes in advance keeps nobody else out.
+ * Method: a thread outside counts the credits to be had, while the sender's
+ * worker has some in hand and after it waited; the handler is held up. */
+Spec(MBX_CREDIT_4, credits_taken_in_advance_come_home)
+{
+    spec_on_1_and_2_workers(take_in_advance);
+    spec_end("MBX_CREDIT_4");
+}
+
 /* --- MBX-CREDIT-3 --------------------------------------------------------- */
 
 struct forgetful {

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lot.c -- credits taken in advance.
+ *
+ * Workers that send to one actor would meet at its gate for each message.  So
+ * who sends to the same actor a second time in one go takes LOT_MAX credits at
+ * once, but at most a quarter of what is left; what is not used is given back
+ * when the worker is back in its loop.  Until then it counts as taken.
+ *
+ *   MBX-CREDIT-4  What is taken in advance is at most a quarter of what is left,
+ *                 and home by the time the task waits or yields.
+ *
+ * Owner: the worker's thread.
+ */
+#include "actors/actor.h"
+
+#include "src/worker.h"
+
+#define LOT_MAX 32
+
+static void give_back(struct worker_lot *lot)
+{
+    uint32_t left = lot->left;
+    lot->left = 0;
+    if (left > 0) {
+        RULE(MBX_CREDIT_4);
+        actor_give_credits(lot->owner, left);
+    }
+}
+
+/* The second time in one go: it may be the first of many. */
+static int take_lot(struct actor *actor, struct worker_lot *lot)
+{
+    int rc = mailbox_try_credits(&actor->mailbox, lot->generation, LOT_MAX);
+    if (rc > 0) {
+        lot->left = (uint32_t)rc - 1;
+    }
+    return rc;
+}
+
+/* The first time: the worker remembers whose it was. */
+static int take_first(struct actor *actor, uint32_t generation,
+                      struct worker_lot *lot)
+{
+    int rc = mailbox_try_credits(&actor->mailbox, generation, 1);
+    if (rc > 0) {
+        give_back(lot);
+        lot->owner = actor;
+        lot->generation = generation;
+        lot->go_home = give_back;
+    }
+    return rc;
+}
+
+int lot_take(struct actor *actor, uint32_t generation, bool last)
+{
+    struct worker *worker = worker_self;
+    struct worker_lot *lot = worker != NULL ? &worker->lot : NULL;
+    bool again = lot != NULL && lot->owner == actor &&
+                 lot->generation == generation;
+    if (again && lot->left > 0) {
+        lot->left--;
+        return 1;
+    }
+    if (lot == NULL || last) {
+        return mailbox_try_credits(&actor->mailbox, generation, 1);
+    }
+    return again ? take_lot(actor, lot) : take_first(actor, generation, lot);
+}
+
+void lot_go_home(struct actor *actor)
+{
+    struct worker *worker = worker_self;
+    if (worker != NULL && worker->lot.owner == actor && actor != NULL) {
+        give_back(&worker->lot);
+    }
+}
