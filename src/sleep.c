@@ -40,11 +40,14 @@ int ambit_yield(ambit_cx *cx)
     return 0;
 }
 
+/* Not on the stack where it can be helped: the timers of many sleepers point to
+ * one another, and on stacks each is a page of its own. */
 struct sleep {
-    bool timed; /* false: for ever, until it is called off */
     struct timer timer;
     struct task *task;
 };
+
+_Static_assert(sizeof(struct sleep) <= 64, "SLAB_64");
 
 static void sleep_over(struct timer *timer)
 {
@@ -57,18 +60,28 @@ static enum park_answer sleep_abort(struct task *task, void *arg)
 {
     struct sleep *sleep = arg;
     (void)task;
-    return !sleep->timed || worker_timer_disarm(&sleep->timer) ? PARK_ABORTED
+    return sleep == NULL || worker_timer_disarm(&sleep->timer) ? PARK_ABORTED
                                                                : PARK_BUSY;
 }
 
 static int sleep_ns(struct task *task, int64_t when_ns)
 {
-    struct sleep sleep = {.task = task, .timed = when_ns != INT64_MAX};
-    if (sleep.timed) {
-        timer_init(&sleep.timer, sleep_over);
-        worker_timer_arm(&sleep.timer, when_ns);
+    if (when_ns == INT64_MAX) {
+        return (int)park(task, PARK_SLEEP, sleep_abort, NULL);
     }
-    return (int)park(task, PARK_SLEEP, sleep_abort, &sleep);
+    struct sleep own;
+    struct sleep *sleep = runtime_alloc(task->runtime, SLAB_64);
+    if (sleep == NULL) {
+        sleep = &own;
+    }
+    sleep->task = task;
+    timer_init(&sleep->timer, sleep_over);
+    worker_timer_arm(&sleep->timer, when_ns);
+    int rc = (int)park(task, PARK_SLEEP, sleep_abort, sleep);
+    if (sleep != &own) {
+        runtime_free(task->runtime, SLAB_64, sleep);
+    }
+    return rc;
 }
 
 static int sleep_check(struct task *task)

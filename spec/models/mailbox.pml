@@ -2,7 +2,7 @@
 /*
  * mailbox.pml -- reserve, commit and abort against turns and death.
  *
- * Of: actors/mailbox.c  mailbox_try_credit mailbox_give_credits chain
+ * Of: actors/mailbox.c  mailbox_try_credits mailbox_give_credits chain
  *       mailbox_notify mailbox_turn_begin mailbox_turn_end mailbox_turn_again
  *       mailbox_detach mailbox_lock_dead mailbox_retire
  *     actors/actor.c    actor_turn go_idle run_batch

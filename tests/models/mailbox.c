@@ -7,7 +7,7 @@
  * dispose.  Only the life is a dummy: it has no region to close.
  *
  * With: actors/mailbox.c actors/actor.c actors/send.c actors/dead.c
- * With: actors/message.c regions/cancel.c src/task.c
+ * With: actors/lot.c actors/message.c regions/cancel.c src/task.c
  * Fault: actors/actor.c s/ && !mailbox_is_empty(&actor->mailbox)/ \&\& false/
  * Fault: actors/mailbox.c /^bool mailbox_turn_end/,/^}/s/TURN_AGAIN ?/TURN_IDLE ?/
  * Fault: actors/mailbox.c /^static void chain/,/^}/s/&message->next, NULL/\&message->next, message/
@@ -246,7 +246,7 @@ static void sender_01(void)
 static void send_waiting(int number)
 {
     struct ambit_permit permit;
-    int rc = actor_reserve(ref, sizeof number, &senders[explore_self()],
+    int rc = actor_reserve(ref, sizeof number, &senders[explore_self()], false,
                            &permit);
     if (rc == 0) {
         memcpy(permit.message, &number, sizeof number);
