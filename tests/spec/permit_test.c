@@ -252,7 +252,7 @@ static int take_in_advance(ambit_cx *cx, void *arg)
         WANT_EQ(credits_found(to), 99);
         send_some(cx, to, 2);
         WANT(credits_found(to) >= 99 * 3 / 4);
-        WANT_EQ(ambit_sleep(cx, ambit_us(1)), 0);
+        WANT_EQ(ambit_sleep(cx, ambit_ms(20)), 0);
         WANT_EQ(credits_found(to), 97);
         send_some(cx, to, 2);
         WANT_EQ(ambit_yield(cx), 0);
