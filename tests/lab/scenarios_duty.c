@@ -237,6 +237,7 @@ static int duties_once(ambit_cx *cx, void *arg)
 static int duties_left(ambit_cx *cx, void *arg)
 {
     struct duties duties = {0}, *here = &duties;
+    struct accounts accounts = {0};
     struct duty each[DUTIES];
     int rc = 0;
     (void)arg;
@@ -244,7 +245,7 @@ static int duties_left(ambit_cx *cx, void *arg)
         (void)ambit_defer(s, duties_finalize, &duties);
         oblige_all(s, &duties, each);
         always(ambit_region_obligations(s) == tally_get(&duties.made));
-        ambit_spawn(s, yields_twice, (&(struct accounts *){&(struct accounts){0}}));
+        ambit_spawn(s, yields_twice, &(struct accounts *){&accounts});
     }
     duties_settled(&duties);
     for (int i = 1; i < tally_get(&duties.aborted); i++) {
