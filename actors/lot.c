@@ -28,6 +28,18 @@ static void give_back(struct worker_lot *lot)
     }
 }
 
+/* A credit in hand is of no use once the actor has ended. */
+static int spend_one(struct actor *actor, struct worker_lot *lot)
+{
+    RULE(MBX_END_1);
+    int rc = mailbox_refusal(&actor->mailbox, lot->generation);
+    if (rc < 0) {
+        return rc;
+    }
+    lot->left--;
+    return 1;
+}
+
 /* The second time in one go: it may be the first of many. */
 static int take_lot(struct actor *actor, struct worker_lot *lot)
 {
@@ -59,8 +71,7 @@ int lot_take(struct actor *actor, uint32_t generation, bool last)
     bool again = lot != NULL && lot->owner == actor &&
                  lot->generation == generation;
     if (again && lot->left > 0) {
-        lot->left--;
-        return 1;
+        return spend_one(actor, lot);
     }
     if (lot == NULL || last) {
         return mailbox_try_credits(&actor->mailbox, generation, 1);
