@@ -48,10 +48,18 @@ struct ambit_channel {
 
 #define AMBIT_CHANNEL_ITEM_MAX 1024
 
-/* A channel in the room of an array, with its length as capacity. */
+/* Its size, when that is allowed; else an array of negative size, which does
+ * not compile. */
+#define AMBIT_ITEM_SIZE_(item) \
+    (sizeof(item) * \
+     sizeof(char[sizeof(item) <= AMBIT_CHANNEL_ITEM_MAX ? 1 : -1]))
+
+/* A channel in the room of an array, with its length as capacity.  Items of more
+ * than AMBIT_CHANNEL_ITEM_MAX bytes do not compile. */
 #define AMBIT_CHANNEL_INIT(array) \
-    { (array), sizeof((array)[0]), sizeof(array) / sizeof((array)[0]), 0, 0, \
-      0, false, { { 0 } }, { { 0 } } }
+    { (array), AMBIT_ITEM_SIZE_((array)[0]), \
+      sizeof(array) / sizeof((array)[0]), 0, 0, 0, false, { { 0 } }, \
+      { { 0 } } }
 
 /* The same at run time; `room` is for capacity items, and the channel's until
  * its fini.  0; -EINVAL for a capacity or size of 0; -E2BIG for items of more
@@ -136,9 +144,9 @@ struct ambit_oneshot {
     struct ambit_line line_;
 };
 
-/* In the room of a variable. */
+/* In the room of a variable; a larger one than above does not compile. */
 #define AMBIT_ONESHOT_INIT(variable) \
-    { &(variable), sizeof(variable), 0, { { 0 } } }
+    { &(variable), AMBIT_ITEM_SIZE_(variable), 0, { { 0 } } }
 /* 0; -EINVAL for a size of 0; -E2BIG as above. */
 AMBIT_API int ambit_oneshot_init(struct ambit_oneshot *oneshot, void *room,
                                  size_t size);

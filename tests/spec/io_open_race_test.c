@@ -8,6 +8,7 @@
  * is a connection or a file and it is ours, with anything else there is none,
  * and no descriptor more than before.
  */
+#include "tests/spec/canceller.h"
 #include "tests/spec/pair.h"
 
 #include <arpa/inet.h>
@@ -27,24 +28,6 @@ enum order {
 static enum order order_of(int round)
 {
     return round % 8 == 0 ? CANCEL_FIRST : round % 8 == 4 ? CALL_FIRST : RACE;
-}
-
-struct canceller {
-    ambit_region *region;
-    int spins, yields;
-};
-
-static int cancel_at_random(ambit_cx *cx, void *arg)
-{
-    struct canceller *c = arg;
-    for (int i = 0; i < c->yields; i++) {
-        (void)ambit_yield(cx);
-    }
-    for (int i = 0; i < c->spins; i++) {
-        cpu_relax();
-    }
-    ambit_cancel(c->region, "a race");
-    return 0;
 }
 
 static void start_canceller(ambit_region *region, int round)

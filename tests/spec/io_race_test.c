@@ -7,27 +7,10 @@
  * the call reports must be what happened: a byte or a connection that came in
  * is handed out by this call or by the next one, never by none or by both.
  */
+#include "tests/spec/canceller.h"
 #include "tests/spec/pair.h"
 
 #include <sys/socket.h>
-
-struct canceller {
-    ambit_region *region;
-    int spins, yields;
-};
-
-static int cancel_at_random(ambit_cx *cx, void *arg)
-{
-    struct canceller *c = arg;
-    for (int i = 0; i < c->yields; i++) {
-        (void)ambit_yield(cx);
-    }
-    for (int i = 0; i < c->spins; i++) {
-        cpu_relax();
-    }
-    ambit_cancel(c->region, "a race");
-    return 0;
-}
 
 static void start_canceller(ambit_region *region, int round)
 {

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # headers.sh -- each public header compiles alone, as C11 with the GNU
-# extensions and as C++17, without a warning.
+# extensions and as C++17, without a warning; and an initializer takes items up
+# to AMBIT_CHANNEL_ITEM_MAX, 1,024 bytes, and no larger ones.
 cd "$(dirname "$0")/../.." || exit 1
 
 warnings="-Wall -Wextra -Wundef -Werror"
@@ -21,8 +22,29 @@ for header in include/ambit.h include/ambit/*.h; do
             -x c++ - || bad=$((bad + 1))
     fi
 done
+takes() # takes SIZE INITIALIZER: that compiles
+{
+    printf '%s\n' "#include <ambit/channel.h>" \
+        "static struct { char byte[$1]; } room[2];" \
+        "void *use(void); void *use(void) { static $2; return &object; }" |
+        ${CC:-cc} -std=gnu11 $warnings -Iinclude -fsyntax-only -x c - 2>"$said"
+}
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+for object in "struct ambit_channel object = AMBIT_CHANNEL_INIT(room)" \
+    "struct ambit_oneshot object = AMBIT_ONESHOT_INIT(room[0])"; do
+    for size in 1023 1024; do
+        takes $size "$object" ||
+            { cat "$said"; echo "$object: refuses $size"; bad=$((bad + 1)); }
+    done
+    if takes 1025 "$object" || ! grep -q "negative" "$said"; then
+        echo "$object: takes 1025 bytes, or says something else"
+        bad=$((bad + 1))
+    fi
+done
+
 if [ $bad -gt 0 ]; then
-    echo "headers: $bad do not compile alone"
+    echo "headers: $bad do not compile, or compile and must not"
     exit 1
 fi
 if [ -n "$cxx" ]; then
