@@ -356,12 +356,14 @@ static unsigned run_passes(struct worker *worker)
     return ran;
 }
 
+/* Fresh tasks come right after the notes: so a task from outside, delivered
+ * last, lies on top of what the ready ones spawn in their turns. */
 static bool worker_turn(struct worker *worker)
 {
     bool busy = worker_deliver(worker);
     RULE(WRK_INJECT_1);
-    busy |= run_passes(worker) > 0;
     busy |= run_fresh(worker) > 0;
+    busy |= run_passes(worker) > 0;
     busy |= run_timers(worker) > 0;
     busy |= driver_poll(worker->driver) > 0;
     return busy;

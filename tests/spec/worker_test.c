@@ -195,14 +195,27 @@ Spec(WRK_STEAL_2, a_started_task_stays_on_its_worker)
 /* --- WRK-INJECT-1 --------------------------------------------------------- */
 
 struct busy {
+    ambit_region *region;
     struct count *turns, *stop;
+    bool spawns;
 };
+
+static int take_a_turn(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    struct busy *b = arg;
+    count_up(b->turns);
+    return 0;
+}
 
 static int keep_turning(ambit_cx *cx, void *arg)
 {
     struct busy *b = arg;
     while (count_get(b->stop) == 0) {
         count_up(b->turns);
+        if (b->spawns) {
+            WANT_EQ(ambit_spawn(b->region, take_a_turn, b), 0);
+        }
         WANT_EQ(ambit_yield(cx), 0);
     }
     return 0;
@@ -237,13 +250,12 @@ static int inject(ambit_cx *cx, void *arg)
     return 0;
 }
 
-static int saturated_worker(ambit_cx *cx, void *arg)
+static void saturate(ambit_cx *cx, bool spawns)
 {
-    (void)arg;
     struct count turns = {0}, stop = {0}, ran_at = {0};
     int rc = 0;
     ambit_scope (cx, all, &rc) {
-        struct busy b = {&turns, &stop};
+        struct busy b = {all, &turns, &stop, spawns};
         for (int i = 0; i < 300; i++) {
             WANT_EQ(ambit_spawn(all, keep_turning, &b), 0);
         }
@@ -251,11 +263,19 @@ static int saturated_worker(ambit_cx *cx, void *arg)
         WANT_EQ(ambit_spawn_with(all, inject, &i, .tier = AMBIT_BLOCKING), 0);
     }
     WANT_EQ(rc, 0);
+}
+
+static int saturated_worker(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    saturate(cx, false);
+    saturate(cx, true);
     return 0;
 }
 
 /* Goal: what comes from outside does not wait for a pause.
- * Method: 300 tasks that never rest; turns are counted from spawn to run. */
+ * Method: 300 tasks that never rest, then with a spawn in each turn; turns are
+ * counted from spawn to run. */
 Spec(WRK_INJECT_1, work_from_outside_runs_within_61_turns)
 {
     spec_on(1, saturated_worker);
