@@ -16,12 +16,16 @@ static struct kvd_process kvd;
 static char folder[64];
 static struct kvd_client witness; /* connected all the time */
 
+/* How long a request may take to become whole: longer than a busy machine
+ * keeps a client waiting, but where it is the subject. */
+static const char *client_timeout_ms = "60000";
+
 static void start(void)
 {
     cr_assert(kvd_make_folder(folder) != NULL);
     cr_assert(kvd_start(&kvd, kvd_program(), "--port", "0", "--dir", folder,
                         "--max-clients", "8", "--client-timeout-ms",
-                        "500") == 0,
+                        client_timeout_ms) == 0,
               "%s", kvd.said);
     cr_assert(kvd_connect(&witness, kvd.port) == 0);
 }
@@ -122,17 +126,18 @@ Test(kvd_input, requests_before_a_malformed_one_are_answered, .timeout = 280)
 }
 
 /* Goal: a request that never becomes whole does not hold its task for ever.
- * Method: send the beginning, wait; the time was set to 500 ms. */
+ * Method: send the beginning, wait; the time is set to 500 ms. */
 Test(kvd_input, a_truncated_request_is_cut_off_in_time, .timeout = 280)
 {
     static const char half[] = "*2\r\n$3\r\nGET\r\n$10\r\nabc";
     struct kvd_client client;
+    client_timeout_ms = "500";
     start();
     cr_assert(kvd_connect(&client, kvd.port) == 0);
-    cr_assert(kvd_send(&client, half, sizeof half - 1) == 0);
     int64_t begun = kvd_now_us();
+    cr_assert(kvd_send(&client, half, sizeof half - 1) == 0);
     cr_assert(is_closed(&client));
-    cr_assert(kvd_now_us() - begun >= 400000, "cut off too early");
+    cr_assert(kvd_now_us() - begun >= 500000, "cut off too early");
     kvd_disconnect(&client);
     stop();
     cr_assert(kvd_field(&kvd, "connections_cancelled") == 1, "%s", kvd.said);
@@ -378,6 +383,8 @@ Test(kvd_input, random_strings_disturb_nobody, .timeout = 280)
     long answered = 0;
 #if defined(TEST_UNDER_TSAN) || defined(TEST_UNDER_ASAN)
     wanted /= 20;
+#else
+    wanted = set != NULL ? wanted : test_rounds(wanted);
 #endif
     dice = (uint64_t)kvd_now_us() | 1;
     cr_log_info("seed %llu\n", (unsigned long long)dice);
@@ -456,7 +463,7 @@ Test(kvd_input, running_out_of_descriptors_is_survived, .timeout = 280)
     for (int i = 0; i < CLIENTS; i++) {
         cr_assert(kvd_connect(&clients[i], kvd.port) == 0);
     }
-    for (int i = 0; i < 100 && strlen(said) == 0; i++) {
+    for (int i = 0; i < KVD_TIMEOUT_MS / 10 && strlen(said) == 0; i++) {
         kvd_pause_ms(10);
         kvd_stderr(&kvd, said, sizeof said);
     }
