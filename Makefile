@@ -65,7 +65,8 @@ Q := $(if $(V),,@)
 # Assembly is chosen by its name: src/fiber_x86_64.S on x86_64.
 LIB_SRC := $(filter-out src/cmd/% src/main.c,$(wildcard src/*.c src/*/*.c regions/*.c \
              actors/*.c)) $(wildcard src/*_$(ARCH).S)
-TEST_SRC := $(foreach d,unit spec stress fail,$(wildcard tests/$d/*.c))
+# The longest programs first, so that none is left to run alone at the end.
+TEST_SRC := $(foreach d,stress fail spec unit,$(wildcard tests/$d/*.c))
 LAB_TEST_SRC := $(wildcard tests/lab/*_test.c)
 LAB_MAIN := tests/lab/main.c
 LAB_KIT := $(filter-out $(LAB_TEST_SRC) $(LAB_MAIN),$(wildcard tests/lab/*.c))
@@ -116,7 +117,8 @@ MODE_coverage := -U_FORTIFY_SOURCE -DAMBIT_CHECKED -O0 -fprofile-update=atomic \
   --coverage -fno-exceptions
 SAN := $(filter -fsanitize=%,$(MODE_$(MODE)))
 MODE_FLAGS := $(MODE_$(MODE)) $(if $(SAN),-fno-sanitize-recover=all \
-  -U_FORTIFY_SOURCE -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE)
+  -U_FORTIFY_SOURCE -DAMBIT_CHECKED) $(if $(LITE),-DAMBIT_LITE) \
+  $(if $(VALGRIND),-DTEST_UNDER_VALGRIND)
 ifeq ($(MODE)$(findstring clang,$(cc-name)),tsan)
 MODE_FLAGS += -Wno-tsan# gcc warns of each fence, which TSan does not model
 endif

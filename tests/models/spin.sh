@@ -8,7 +8,8 @@
 # For each model: the search must find no error, must not be cut short and must
 # have stored states; the functions that the model says it is a picture of must
 # exist.  Then each fault that the model can be built with (#ifdef BUG_x) must
-# be found.  Prints the table, and ends with "N passed, N failed".
+# be found.  JOBS models are searched at once, one for each core by default.
+# Prints the table, and ends with "N passed, N failed".
 cd "$(dirname "$0")/../.." || exit 1
 out=$1
 shift
@@ -56,10 +57,11 @@ check_sources()
     done
 }
 
-printf '%-10s %10s %7s %8s  %s\n' model states depth seconds 'faults caught'
-for model in $models; do
+# Everything about one model: a line for the table, and what is bad.
+run_model()
+{
+    local model=$1 bad= gone faults=0 caught=0 missed= line fault
     search "$model" ""
-    bad=
     gone=$(check_sources "$model")
     if [ -n "$gone" ]; then
         bad=$gone
@@ -72,9 +74,6 @@ for model in $models; do
         bad="the search was cut short, see $report"
     fi
     line=$(printf '%-10s %10s %7s %8s' "$model" "$states" "$depth" "$took")
-    faults=0
-    caught=0
-    missed=
     for fault in $(sed -n 's/^#if.*\<\(BUG_[A-Z_]*\).*/\1/p' \
         "spec/models/$model.pml" | sort -u); do
         faults=$((faults + 1))
@@ -85,11 +84,29 @@ for model in $models; do
             missed="$missed $fault"
         fi
     done
-    echo "$line  $caught of $faults"
-    if [ -n "$bad" ]; then
-        say_bad "$model" "$bad"
-    elif [ -n "$missed" ] || [ $faults -lt 2 ]; then
-        say_bad "$model" "faults that nobody sees, of $faults:$missed"
+    if [ -z "$bad" ] && { [ -n "$missed" ] || [ $faults -lt 2 ]; }; then
+        bad="faults that nobody sees, of $faults:$missed"
+    fi
+    echo "$bad" >"$out/$model.bad"
+    echo "$line  $caught of $faults" >"$out/$model.line"
+}
+
+mkdir -p "$out" || exit 1
+for model in $models; do
+    while [ "$(jobs -pr | wc -l)" -ge "${JOBS:-$(nproc)}" ]; do
+        wait -n
+    done
+    rm -f "$out/$model.line" "$out/$model.bad"
+    run_model "$model" &
+done
+wait
+
+printf '%-10s %10s %7s %8s  %s\n' model states depth seconds 'faults caught'
+for model in $models; do
+    if ! cat "$out/$model.line"; then
+        say_bad "$model" "it did not come to its end"
+    elif [ -n "$(cat "$out/$model.bad")" ]; then
+        say_bad "$model" "$(cat "$out/$model.bad")"
     else
         passed=$((passed + 1))
     fi

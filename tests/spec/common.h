@@ -38,7 +38,7 @@
 /* Rounds of a test that gains by many, and how far tools slow it down. */
 #if defined(TEST_UNDER_TSAN)
 #define SPEC_SLOWER 20
-#elif defined(TEST_UNDER_ASAN)
+#elif defined(TEST_UNDER_ASAN) || defined(TEST_UNDER_VALGRIND)
 #define SPEC_SLOWER 5
 #else
 #define SPEC_SLOWER 1

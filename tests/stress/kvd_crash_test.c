@@ -20,6 +20,8 @@ static int how_often(const char *variable, int usual)
     const char *set = getenv(variable);
 #if defined(TEST_UNDER_TSAN) || defined(TEST_UNDER_ASAN)
     usual /= 10;
+#else
+    usual = (int)test_rounds(usual);
 #endif
     return set != NULL ? atoi(set) : usual;
 }
