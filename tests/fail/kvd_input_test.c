@@ -267,7 +267,7 @@ Test(kvd_input, large_replies_come_in_order_and_one_by_one, .timeout = 280)
     static char request[REQUESTS * 64];
     struct kvd_client client;
     struct kvd_reply reply;
-    char keys[KEYS][8];
+    char keys[KEYS][16];
     size_t len = 0;
     start();
     cr_assert(kvd_connect(&client, kvd.port) == 0);

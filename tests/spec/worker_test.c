@@ -259,7 +259,8 @@ static void saturate(ambit_cx *cx, bool spawns)
         for (int i = 0; i < 300; i++) {
             WANT_EQ(ambit_spawn(all, keep_turning, &b), 0);
         }
-        struct injector i = {all, &turns, &stop, &ran_at, 500};
+        struct injector i = {all, &turns, &stop, &ran_at,
+                             500 / SPEC_SLOWER};
         WANT_EQ(ambit_spawn_with(all, inject, &i, .tier = AMBIT_BLOCKING), 0);
     }
     WANT_EQ(rc, 0);

@@ -12,7 +12,7 @@ enum { KEYS_MAX = 64 };
 struct request {
     size_t argc;
     struct slice argv[2 * KEYS_MAX + 1];
-    char texts[2 * KEYS_MAX][8];
+    char texts[2 * KEYS_MAX][24];
 };
 
 static void request_make(struct request *request, const char *name, size_t args)
@@ -101,7 +101,7 @@ Test(kvd_plan, placement_is_even_and_stands_fast)
     struct placement placement = {1, 8};
     size_t counts[8] = {0};
     for (int i = 0; i < 8000; i++) {
-        char key[16];
+        char key[32];
         snprintf(key, sizeof key, "user:%d", i);
         counts[placement_shard(&placement, slice_text(key))]++;
     }
