@@ -27,8 +27,6 @@
 _Static_assert(sizeof(struct line) == sizeof(struct ambit_line),
                "what a user makes room for");
 
-enum { WANTS_TO_SEND, WANTS_A_PERMIT };
-
 static struct line *senders(struct ambit_channel *channel)
 {
     return (struct line *)(void *)&channel->senders_;
@@ -115,6 +113,17 @@ static void get(struct ambit_channel *channel, void *ret_item)
     channel->queued_--;
 }
 
+/* There is a place: for the item, or when there is none, for a permit. */
+static void occupy(struct ambit_channel *channel, const void *item,
+                   struct line_woken *woken)
+{
+    if (item != NULL) {
+        put(channel, item, woken);
+    } else {
+        channel->reserved_++;
+    }
+}
+
 /* There may be room now, for those who wait for it. */
 static void serve_senders(struct ambit_channel *channel,
                           struct line_woken *woken)
@@ -122,11 +131,7 @@ static void serve_senders(struct ambit_channel *channel,
     struct line_waiter *sender;
     while ((sender = senders(channel)->first) != NULL && has_room(channel)) {
         RULE(CHAN_PERMIT_1);
-        if (sender->wanted == WANTS_A_PERMIT) {
-            channel->reserved_++;
-        } else {
-            put(channel, sender->item, woken);
-        }
+        occupy(channel, sender->item, woken);
         line_grant(senders(channel), sender, 0, woken);
     }
 }
@@ -157,37 +162,49 @@ static int take(struct ambit_channel *channel, void *ret_item,
 
 /* --- send and receive ------------------------------------------------------ */
 
-int ambit_channel_send(ambit_cx *cx, struct ambit_channel *channel,
-                       const void *item)
+/* A place for the item, or for a permit.  Without a task: -EAGAIN, no wait. */
+static int enter(struct ambit_channel *channel, const void *item,
+                 struct task *task)
 {
-    struct task *task = task_of(cx);
     struct line_woken woken = {0};
-    int rc = park_check(task);
-    if (rc < 0) {
-        return rc;
-    }
     channel_lock(channel);
-    rc = refusal(channel);
-    if (rc == -EAGAIN) {
-        struct line_waiter waiter = {.item = (void *)(uintptr_t)item,
-                                     .wanted = WANTS_TO_SEND};
+    int rc = refusal(channel);
+    if (rc == -EAGAIN && task != NULL) {
+        struct line_waiter waiter = {.item = (void *)(uintptr_t)item};
         return (int)line_wait(senders(channel), &waiter, task, PARK_SEND);
     }
     if (rc == 0) {
-        put(channel, item, &woken);
+        occupy(channel, item, &woken);
     }
     channel_unlock(channel, &woken);
     return rc;
 }
 
+int ambit_channel_send(ambit_cx *cx, struct ambit_channel *channel,
+                       const void *item)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    return rc < 0 ? rc : enter(channel, item, task);
+}
+
 int ambit_channel_try_send(struct ambit_channel *channel, const void *item)
+{
+    RULE(CHAN_TRY_1);
+    return enter(channel, item, NULL);
+}
+
+/* Without a task: -EAGAIN in place of a wait. */
+static int leave(struct ambit_channel *channel, void *ret_item,
+                 struct task *task)
 {
     struct line_woken woken = {0};
     channel_lock(channel);
-    int rc = refusal(channel);
-    RULE(CHAN_TRY_1);
-    if (rc == 0) {
-        put(channel, item, &woken);
+    int rc = take(channel, ret_item, &woken);
+    if (rc == -EAGAIN && task != NULL) {
+        struct line_waiter waiter = {.item = ret_item};
+        return (int)line_wait_under(senders(channel), receivers(channel),
+                                    &waiter, task, PARK_RECEIVE);
     }
     channel_unlock(channel, &woken);
     return rc;
@@ -197,29 +214,13 @@ int ambit_channel_receive(ambit_cx *cx, struct ambit_channel *channel,
                           void *ret_item)
 {
     struct task *task = task_of(cx);
-    struct line_woken woken = {0};
     int rc = park_check(task);
-    if (rc < 0) {
-        return rc;
-    }
-    channel_lock(channel);
-    rc = take(channel, ret_item, &woken);
-    if (rc == -EAGAIN) {
-        struct line_waiter waiter = {.item = ret_item};
-        return (int)line_wait_under(senders(channel), receivers(channel),
-                                    &waiter, task, PARK_RECEIVE);
-    }
-    channel_unlock(channel, &woken);
-    return rc;
+    return rc < 0 ? rc : leave(channel, ret_item, task);
 }
 
 int ambit_channel_try_receive(struct ambit_channel *channel, void *ret_item)
 {
-    struct line_woken woken = {0};
-    channel_lock(channel);
-    int rc = take(channel, ret_item, &woken);
-    channel_unlock(channel, &woken);
-    return rc;
+    return leave(channel, ret_item, NULL);
 }
 
 int ambit_channel_close(struct ambit_channel *channel)
@@ -237,42 +238,28 @@ int ambit_channel_close(struct ambit_channel *channel)
 
 /* --- in two steps ---------------------------------------------------------- */
 
-int ambit_channel_reserve(ambit_cx *cx, struct ambit_channel *channel,
-                          struct ambit_channel_permit *ret_permit)
+static int reserve(struct ambit_channel *channel, struct task *task,
+                   struct ambit_channel_permit *ret_permit)
 {
-    struct task *task = task_of(cx);
-    struct line_woken woken = {0};
-    int rc = park_check(task);
-    if (rc < 0) {
-        return rc;
-    }
-    channel_lock(channel);
-    rc = refusal(channel);
-    if (rc == -EAGAIN) {
-        struct line_waiter waiter = {.wanted = WANTS_A_PERMIT};
-        rc = (int)line_wait(senders(channel), &waiter, task, PARK_SEND);
-    } else {
-        channel->reserved_ += rc == 0;
-        channel_unlock(channel, &woken);
-    }
+    int rc = enter(channel, NULL, task);
     if (rc == 0) {
         ret_permit->channel_ = channel;
     }
     return rc;
 }
 
+int ambit_channel_reserve(ambit_cx *cx, struct ambit_channel *channel,
+                          struct ambit_channel_permit *ret_permit)
+{
+    struct task *task = task_of(cx);
+    int rc = park_check(task);
+    return rc < 0 ? rc : reserve(channel, task, ret_permit);
+}
+
 int ambit_channel_try_reserve(struct ambit_channel *channel,
                               struct ambit_channel_permit *ret_permit)
 {
-    struct line_woken woken = {0};
-    channel_lock(channel);
-    int rc = refusal(channel);
-    channel->reserved_ += rc == 0;
-    channel_unlock(channel, &woken);
-    if (rc == 0) {
-        ret_permit->channel_ = channel;
-    }
-    return rc;
+    return reserve(channel, NULL, ret_permit);
 }
 
 /* The place of the permit is free; an item, if any, takes it. */
