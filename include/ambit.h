@@ -5,6 +5,7 @@
 
 #include <ambit/actor.h>
 #include <ambit/base.h>
+#include <ambit/broadcast.h>
 #include <ambit/budget.h>
 #include <ambit/capability.h>
 #include <ambit/channel.h>
@@ -25,5 +26,7 @@
 #include <ambit/task.h>
 #include <ambit/time.h>
 #include <ambit/token.h>
+#include <ambit/unbounded.h>
+#include <ambit/watch.h>
 
 #endif

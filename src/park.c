@@ -145,6 +145,7 @@ const char *park_kind_name(enum park_kind kind)
         [PARK_SEND] = "room in a channel",
         [PARK_RECEIVE] = "an item of a channel",
         [PARK_ONESHOT] = "the value of a oneshot",
+        [PARK_WATCH] = "a newer value of a watch",
         [PARK_SHUT] = "the last use of a file",
     };
     ASSERT((unsigned)kind < PARK_KINDS);

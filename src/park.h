@@ -51,6 +51,7 @@ enum park_kind {
     PARK_SEND,      /* room in a channel */
     PARK_RECEIVE,   /* an item of a channel */
     PARK_ONESHOT,   /* the value of a oneshot */
+    PARK_WATCH,     /* a newer value of a watch */
     PARK_SHUT,      /* the last use of a socket or file; not interruptible */
     PARK_KINDS,
 };

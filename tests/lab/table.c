@@ -13,7 +13,7 @@ const struct scenario *scenario_at(size_t index)
         &net_scenarios,    &actor_scenarios,   &server_scenarios,
         &call_scenarios,   &combine_scenarios, &budget_scenarios,
         &duty_scenarios,   &group_scenarios,   &tree_scenarios,
-        &sync_scenarios,   &channel_scenarios,
+        &sync_scenarios,   &channel_scenarios, &stream_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {

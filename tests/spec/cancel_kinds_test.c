@@ -355,6 +355,9 @@ static const struct {
     {"channel reserve", by_channel_reserve, KIND(PARK_SEND)},
     {"channel receive", by_channel_receive, KIND(PARK_RECEIVE)},
     {"oneshot", by_oneshot, KIND(PARK_ONESHOT)},
+    {"watch", by_watch, KIND(PARK_WATCH)},
+    {"broadcast receive", by_broadcast, KIND(PARK_RECEIVE)},
+    {"unbounded receive", by_unbounded, KIND(PARK_RECEIVE)},
     {"child that ended", by_child_told, KIND(PARK_CHILD)},
 };
 

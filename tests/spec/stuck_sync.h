@@ -21,6 +21,10 @@ static int full_room[1], empty_room[1], unsent_room;
 static struct ambit_channel full = AMBIT_CHANNEL_INIT(full_room);
 static struct ambit_channel empty = AMBIT_CHANNEL_INIT(empty_room);
 static struct ambit_oneshot unsent = AMBIT_ONESHOT_INIT(unsent_room);
+static int seen_room, silent_room[1];
+static struct ambit_watch seen_watch = AMBIT_WATCH_INIT(seen_room);
+static struct ambit_broadcast silent = AMBIT_BROADCAST_INIT(silent_room);
+static struct ambit_unbounded nothing = AMBIT_UNBOUNDED_INIT(int);
 
 static void stuck_sync_open(void)
 {
@@ -47,6 +51,9 @@ static void stuck_sync_close(void)
     WANT_EQ(ambit_channel_len(&full), 0);
     WANT_EQ(ambit_channel_receivers(&empty), 0);
     WANT_EQ(ambit_oneshot_try_receive(&unsent, &item), -EAGAIN);
+    WANT_EQ(ambit_watch_waiters(&seen_watch), 0);
+    WANT_EQ(ambit_broadcast_waiters(&silent), 0);
+    WANT_EQ(ambit_unbounded_receivers(&nothing), 0);
 }
 
 static int by_semaphore(ambit_cx *cx, struct world *w)
@@ -136,6 +143,30 @@ static int by_oneshot(ambit_cx *cx, struct world *w)
     int value;
     (void)w;
     return ambit_oneshot_receive(cx, &unsent, &value);
+}
+
+static int by_watch(ambit_cx *cx, struct world *w)
+{
+    uint64_t seen = ambit_watch_look(&seen_watch, NULL);
+    int value;
+    (void)w;
+    return ambit_watch_receive(cx, &seen_watch, &seen, &value);
+}
+
+static int by_broadcast(ambit_cx *cx, struct world *w)
+{
+    struct ambit_broadcast_receiver mine;
+    int item;
+    (void)w;
+    ambit_broadcast_subscribe(&silent, &mine);
+    return ambit_broadcast_receive(cx, &mine, &item);
+}
+
+static int by_unbounded(ambit_cx *cx, struct world *w)
+{
+    int item;
+    (void)w;
+    return ambit_unbounded_receive(cx, &nothing, &item);
 }
 
 #endif

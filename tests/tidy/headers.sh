@@ -24,7 +24,7 @@ for header in include/ambit.h include/ambit/*.h; do
 done
 takes() # takes SIZE INITIALIZER: that compiles
 {
-    printf '%s\n' "#include <ambit/channel.h>" \
+    printf '%s\n' "#include <ambit.h>" \
         "static struct { char byte[$1]; } room[2];" \
         "void *use(void); void *use(void) { static $2; return &object; }" |
         ${CC:-cc} -std=gnu11 $warnings -Iinclude -fsyntax-only -x c - 2>"$said"
@@ -32,7 +32,10 @@ takes() # takes SIZE INITIALIZER: that compiles
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT
 for object in "struct ambit_channel object = AMBIT_CHANNEL_INIT(room)" \
-    "struct ambit_oneshot object = AMBIT_ONESHOT_INIT(room[0])"; do
+    "struct ambit_oneshot object = AMBIT_ONESHOT_INIT(room[0])" \
+    "struct ambit_watch object = AMBIT_WATCH_INIT(room[0])" \
+    "struct ambit_broadcast object = AMBIT_BROADCAST_INIT(room)" \
+    "struct ambit_unbounded object = AMBIT_UNBOUNDED_INIT(room[0])"; do
     for size in 1023 1024; do
         takes $size "$object" ||
             { cat "$said"; echo "$object: refuses $size"; bad=$((bad + 1)); }
