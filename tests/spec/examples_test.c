@@ -55,31 +55,31 @@ Test(examples, hello_greets_both_and_then_ends)
     cr_assert_not_null(strstr(text, "both have ended\n"));
 }
 
-/* The output of a run that was over within so many ms: what ends only after that
- * had no part in it.  A run that took longer shows nothing about the order. */
-static const char *run_within(int64_t ms, const char *command, int *ret_status)
-{
-    for (int i = 0; i < 20; i++) {
-        int64_t begun_ms = now_ms();
-        const char *text = run(command, ret_status);
-        if (now_ms() - begun_ms < ms) {
-            return text;
-        }
-    }
-    return "twenty runs took too long";
-}
-
+/* Whoever is due before the run is over may answer, too, when the machine was
+ * busy, but not before alpha. */
 Test(examples, race_has_one_winner)
 {
     int status;
-    cr_assert_str_eq(run_within(700, "race", &status), "alpha answered\n");
+    int64_t begun_ms = now_ms();
+    const char *text = run("race", &status);
+    bool beta_was_due = now_ms() - begun_ms >= 700;
+    cr_assert(strcmp(text, "alpha answered\n") == 0 ||
+              (beta_was_due &&
+               strcmp(text, "alpha answered\nbeta answered\n") == 0),
+              "%s", text);
     cr_assert_eq(status, 0);
 }
 
 Test(examples, race_times_out_with_a_sentence)
 {
     int status;
-    const char *text = run_within(300, "race 20 2>&1", &status);
+    int64_t begun_ms = now_ms();
+    const char *text = run("race 20 2>&1", &status);
+    bool alpha_was_due = now_ms() - begun_ms >= 300;
+    if (alpha_was_due && status == 0) {
+        cr_assert_eq(strncmp(text, "alpha answered\n", 15), 0, "%s", text);
+        return;
+    }
     cr_assert_eq(status, 1);
     cr_assert_not_null(strstr(text, "its own deadline passed"), "%s", text);
 }
@@ -105,7 +105,7 @@ Test(examples, pipeline_does_all_jobs_or_says_what_is_left)
                                                "sum 338350\n"
                                                "all done: sent = done + left\n");
     cr_assert_eq(status, 0);
-    for (int i = 0; i < 20; i++) {
+    for (long i = 0; i < test_rounds(20); i++) {
         cr_assert_str_eq(run("pipeline 30", &status),
                          "open\ngiven up: sent = done + left\n");
         cr_assert_eq(status, 0);
