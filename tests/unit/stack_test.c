@@ -19,6 +19,8 @@
 
 #ifdef TEST_UNDER_TSAN
 #define MANY 1000 /* TSan has a state of its own for each fiber */
+#elif defined(TEST_UNDER_VALGRIND)
+#define MANY 3000
 #else
 #define MANY 30000
 #endif
