@@ -21,9 +21,10 @@
 
 #include "src/runtime.h"
 
-#define STACKS_HOT 256          /* free ones that an idle worker keeps warm */
-#define STACKS_COOL_AT_ONCE 64  /* about 0.1 ms */
+#define STACKS_HOT 256         /* free ones that an idle worker keeps warm */
+#define STACKS_COOL_AT_ONCE 64 /* about 0.1 ms */
 #define STACKS_COOL_PAUSE_NS 1000000
+#define STACKS_COOL_LOOK_NS 1000000000 /* crowds come again within a second */
 #define SPIN_LOOK_EVERY 32 /* turns of the pause loop between two looks */
 
 static uint64_t worker_bit(const struct worker *worker)
@@ -143,17 +144,37 @@ static bool idle_spin(struct worker *worker, int64_t until_ns)
     return false;
 }
 
-/* How long to sleep.  A worker with many free stacks gives their memory back a
- * few at a time, so that a wake never waits for long. */
+/* Stacks that nobody needed for a second are given back, a few at a time, so
+ * that a wake never waits for long.  When to go on, INT64_MAX for never. */
+static int64_t cool_stacks(struct worker *worker)
+{
+    struct stack_arena *stacks = &worker->stacks;
+    if (stacks->free_len <= STACKS_HOT) {
+        return INT64_MAX;
+    }
+    int64_t now = clock_now_ns();
+    if (now < worker->cool_at) {
+        return worker->cool_at;
+    }
+    size_t idle = stacks->free_low;
+    if (idle <= STACKS_HOT) {
+        stacks->free_low = stacks->free_len;
+        worker->cool_at = now + STACKS_COOL_LOOK_NS;
+    } else {
+        RULE(WRK_COOL_1);
+        size_t most = idle - STACKS_HOT;
+        stack_trim(stacks, STACKS_HOT,
+                   most < STACKS_COOL_AT_ONCE ? most : STACKS_COOL_AT_ONCE);
+        worker->cool_at = now + STACKS_COOL_PAUSE_NS;
+    }
+    return worker->cool_at;
+}
+
 static int64_t idle_until(struct worker *worker)
 {
     int64_t timer = timer_next(&worker->timers);
-    stack_trim(&worker->stacks, STACKS_HOT, STACKS_COOL_AT_ONCE);
-    if (worker->stacks.free_len <= STACKS_HOT) {
-        return timer;
-    }
-    int64_t soon = clock_now_ns() + STACKS_COOL_PAUSE_NS;
-    return soon < timer ? soon : timer;
+    int64_t cool = cool_stacks(worker);
+    return cool < timer ? cool : timer;
 }
 
 static void idle_sleep(struct worker *worker)

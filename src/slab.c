@@ -32,6 +32,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #if TOOL_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/lsan_interface.h>
@@ -337,6 +341,10 @@ static bool slab_add(struct slab_depot *depot, enum slab_class c)
     }
     char *slab = depot->slab;
     depot->slab += SLAB_SIZE;
+    if (depot->spans->next != NULL) {
+        /* A crowd: all pages in one call.  A hint, so it may fail. */
+        madvise(slab, SLAB_SIZE, MADV_POPULATE_WRITE);
+    }
     ((struct slab_header *)(void *)slab)->class_ = c;
     depot->classes[c].carve = slab + sizes[c];
     depot->classes[c].carve_end = slab + SLAB_SIZE;

@@ -47,16 +47,19 @@ struct stack {
 struct stack_arena {
     struct stack *free; /* hot ones, the hottest first */
     size_t free_len;
+    size_t free_low; /* the least that free_len has been; reset by the owner */
     struct stack_chunk *chunks; /* all */
     struct stack_chunk *open;   /* those with bare or unmade slots */
     size_t stack_size;          /* of a slot, guard included; power of two */
     size_t guard_size;
-    _Atomic size_t lent; /* written by the owner, read by any: ORDER(stack-lent) */
+    _Atomic size_t
+        lent;        /* written by the owner, read by any: ORDER(stack-lent) */
     size_t lent_max; /* cap: see stack_arena_init */
     size_t hot_max;  /* keep so many free ones hot; may be changed any time */
-    size_t made;     /* slots that have their guard: the peak of stacks */
+    size_t made;     /* slots that were ever lent: the peak of stacks */
     size_t arenas;   /* that share the process: see stack_arena_share */
     bool guard_by_madvise;
+    bool ahead; /* the kernel takes advice for many stacks at once */
 };
 
 /* Prepares an arena that makes its stacks on demand.  Does not suspend.
@@ -99,8 +102,8 @@ struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *));
  * free stacks are hot already. */
 void stack_return(struct stack_arena *arena, struct stack *stack);
 
-/* Makes up to `most` free stacks bare, but leaves the hot_len hottest.  A worker
- * with nothing to do may call it; it costs a system call for each. */
+/* Makes up to `most` free stacks bare, but leaves the hot_len hottest.  A
+ * worker with nothing to do may call it; it costs a system call for each. */
 void stack_trim(struct stack_arena *arena, size_t hot_len, size_t most);
 
 /* The stack whose slot contains address, or NULL when no made slot does.

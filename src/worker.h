@@ -80,6 +80,7 @@ struct worker {
     struct task_queue pinned;     /* unstarted ones that must stay here */
     struct note *notes_local;     /* posted to ourselves, newest first */
     struct stack_arena stacks;
+    int64_t cool_at; /* when free stacks are looked at next: src/idle.c */
     struct timer_heap timers;
     struct slab_cache slab;
     struct worker_lot lot;

@@ -434,6 +434,29 @@ Test(stack, overflow_by_a_large_frame_hits_the_guard)
     arena_fini();
 }
 
+/* Goal: stacks that were made a few at a time have their guards, and so have
+ * those that were not.  Method: more stacks than are made singly, with the
+ * kernel's help and without; the last one overflows. */
+Test(stack, stacks_made_ahead_have_their_guard)
+{
+    for (int ahead = 0; ahead <= 1; ahead++) {
+        struct stack *lent[9];
+        arena_init(11);
+        arena.ahead = arena.ahead && ahead;
+        for (size_t i = 0; i < ARRAY_LEN(lent); i++) {
+            lent[i] = lend();
+            run(lent[i]);
+        }
+        cr_assert_eq(arena.made, ARRAY_LEN(lent));
+        cr_assert_eq(verdict_of(arena.guard_by_madvise, recursing_body),
+                     IN_GUARD);
+        for (size_t i = 0; i < ARRAY_LEN(lent); i++) {
+            stack_return(&arena, lent[i]);
+        }
+        arena_fini();
+    }
+}
+
 /* Goal: a guard outlives the memory above it.  Method: make the victim's slot
  * bare and lend it again before it overflows. */
 Test(stack, guards_stay_when_memory_is_dropped)
