@@ -161,6 +161,7 @@ static int64_t cool_stacks(struct worker *worker)
         stacks->free_low = stacks->free_len;
         worker->cool_at = now + STACKS_COOL_LOOK_NS;
     } else {
+        RULE(WRK_COOL_1);
         size_t most = idle - STACKS_HOT;
         stack_trim(stacks, STACKS_HOT,
                    most < STACKS_COOL_AT_ONCE ? most : STACKS_COOL_AT_ONCE);
