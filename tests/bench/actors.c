@@ -3,9 +3,8 @@
  * actors.c -- what a message costs: to and fro, many to one, round a ring, and
  * as a call.
  *
- * The peers play W3 with two tasks and two bounded channels.  Ambit has no
- * channels yet: here two actors send to each other, which is why the row is
- * named W3_pingpong_actors.
+ * The peers play W3 with two tasks and two bounded channels.  Here two actors
+ * send to each other, which is why the row is named W3_pingpong_actors.
  */
 #include "tests/bench/bench.h"
 
