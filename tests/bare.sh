@@ -5,7 +5,7 @@
 # root file system with nothing but make added, then the README's two commands,
 # in one order and, in a second copy, in the other.
 #
-# Needs root and debootstrap.  FOLDER (default: a temporary one) takes about
+# Needs root; installs debootstrap.  FOLDER (default: a temporary one) takes about
 # 3 GB; MIRROR and ORDERS ("demo test" "test demo") may be set.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ folder=${1:-$(mktemp -d)}
 base=$folder/base
 
 [ "$(id -u)" = 0 ] || { echo "bare: needs root"; exit 1; }
-command -v debootstrap >/dev/null || { echo "bare: needs debootstrap"; exit 1; }
+tests/deps.sh bare
 
 mounted=
 clean()
