@@ -35,6 +35,7 @@ struct ambit_budget ambit_budget_meet(struct ambit_budget a,
         .children_max = (uint32_t)tighter(a.children_max, b.children_max),
         .ops_max = (uint32_t)tighter(a.ops_max, b.ops_max),
         .fds_max = (uint32_t)tighter(a.fds_max, b.fds_max),
+        .priority = a.priority > b.priority ? a.priority : b.priority,
     };
 }
 
@@ -49,6 +50,7 @@ struct ambit_budget budget_asked(const struct ambit_scope_options *o)
         .children_max = o->children_max,
         .ops_max = o->ops_max,
         .fds_max = o->fds_max,
+        .priority = o->priority,
     };
     return o->budget != NULL ? ambit_budget_meet(asked, *o->budget) : asked;
 }
@@ -227,6 +229,7 @@ struct ambit_budget ambit_region_budget(ambit_region *public)
         .children_max = (uint32_t)quota_tightest(quota, AMBIT_LIMIT_CHILDREN),
         .ops_max = (uint32_t)quota_tightest(quota, AMBIT_LIMIT_OPS),
         .fds_max = (uint32_t)quota_tightest(quota, AMBIT_LIMIT_FDS),
+        .priority = lane_priority(region),
     };
 }
 

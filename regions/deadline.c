@@ -29,6 +29,7 @@ static void deadline_set(struct region *region, int64_t deadline_ns)
     /* ORDER(deadline): relaxed.  A figure for deadline_in_force(). */
     atomic_store_explicit(&region->deadline_ns, deadline_ns,
                           memory_order_relaxed);
+    lane_deadline(region, deadline_ns);
     if (deadline_ns == INT64_MAX) {
         return;
     }

@@ -151,6 +151,9 @@ static bool options_are_sane(const struct ambit_scope_options *o)
 {
     return o->cleanup.ns >= 0 && o->close_warn.ns >= 0 && o->deadline.ns >= 0 &&
            (unsigned)o->policy <= AMBIT_ISOLATE && o->until_signal >= 0 &&
+           (unsigned)o->priority <= AMBIT_PRIORITY_LOWEST &&
+           (o->budget == NULL ||
+            (unsigned)o->budget->priority <= AMBIT_PRIORITY_LOWEST) &&
            (o->without & ~(unsigned)AMBIT_CAP_ALL) == 0;
 }
 
@@ -172,6 +175,7 @@ int region_open_apart(struct region *region, struct region *parent,
     if (rc < 0) {
         return rc;
     }
+    lane_open(region, own.priority);
     region->outer = host->scope;
     host->scope = &region->owner;
     TELL(REGION_OPENED, region, parent, 0);
@@ -227,6 +231,7 @@ int region_open(struct region *region, struct region *parent,
     if (rc < 0) {
         return rc;
     }
+    lane_open(region, own.priority);
     region->outer = host->scope;
     host->scope = &region->owner;
     TELL(REGION_OPENED, region, parent, 0);

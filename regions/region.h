@@ -185,6 +185,11 @@ void deadline_close(struct region *region);
 /* The earliest that reaches the region; 0: none. */
 ambit_time deadline_in_force(struct region *region);
 
+/* lane.c -- once the region is linked, before it has tasks. */
+void lane_open(struct region *region, enum ambit_priority own);
+void lane_deadline(struct region *region, int64_t deadline_ns);
+enum ambit_priority lane_priority(const struct region *region);
+
 /* report.c -- a close that takes long says for whom and where. */
 void report_fired(struct timer *timer);
 

@@ -4,6 +4,7 @@
  *
  *   TASK-SPAWN-2  A refused spawn has no effect and takes no argument.
  *   TASK-SPAWN-4  A FIBER task runs on the worker that spawned it.
+ *   TASK-SPAWN-5  No more tasks wait for their first run than the options say.
  */
 #include "regions/region.h"
 
@@ -22,6 +23,8 @@ static int make(struct region *region, ambit_task_fn *fn, const void *arg,
     if (options != NULL) {
         task->name = options->name != NULL ? options->name : task->name;
         task->tier = (uint8_t)options->tier;
+        task->pinned = options->tier == AMBIT_FIBER ||
+                       options->placement >= AMBIT_PINNED;
         task->dispose = options->dispose;
     }
     *ret_task = task;
@@ -33,11 +36,21 @@ static void run_job(struct blocking_job *job)
     task_run_blocking(CONTAINER_OF(job, struct task, job));
 }
 
-/* Queues it where its tier runs; on failure it is still ours. */
-static int start(struct region *region, struct task *task)
+/* Queues it where its tier runs, on that worker if there is one; on failure it
+ * is still ours. */
+static int start(struct region *region, struct task *task,
+                 struct worker *worker)
 {
     if (task->tier != AMBIT_BLOCKING) {
-        task_start(task, true);
+        int rc = task_count(task);
+        if (UNLIKELY(rc < 0)) {
+            return rc;
+        }
+        if (LIKELY(worker == NULL)) {
+            task_start(task, true);
+        } else {
+            task_start_on(task, worker);
+        }
         return 0;
     }
     task->job.run = run_job;
@@ -57,20 +70,30 @@ static bool here_is_a_worker(struct region *region)
            worker_self->runtime == region->host->runtime;
 }
 
+/* What the options need.  0 and the worker they name, NULL for any; or -EPERM,
+ * -EINVAL. */
+static int check_options(struct region *region,
+                         const struct ambit_spawn_options *options,
+                         struct worker **ret_worker)
+{
+    if (options->tier == AMBIT_FIBER && !here_is_a_worker(region)) {
+        RULE(TASK_SPAWN_4);
+        return -EPERM;
+    }
+    int rc = place_choose(region->host->runtime, options, ret_worker);
+    if (rc == 0 && options->tier == AMBIT_BLOCKING) {
+        rc = capability_needs(&region->owner, AMBIT_CAP_BLOCKING);
+    }
+    return rc;
+}
+
 int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
                  size_t arg_size, const struct ambit_spawn_options *options)
 {
     struct region *region = region_of(public);
+    struct worker *worker = NULL;
     struct task *task;
-    if (options != NULL && options->tier == AMBIT_FIBER &&
-        !here_is_a_worker(region)) {
-        RULE(TASK_SPAWN_4);
-        return -EPERM;
-    }
-    int rc = 0;
-    if (options != NULL && options->tier == AMBIT_BLOCKING) {
-        rc = capability_needs(&region->owner, AMBIT_CAP_BLOCKING);
-    }
+    int rc = options != NULL ? check_options(region, options, &worker) : 0;
     if (rc == 0) {
         rc = region_admit(region, REGION_TASK);
     }
@@ -88,7 +111,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
     if (joinable) {
         handle = join_handle(task);
     }
-    rc = start(region, task);
+    rc = start(region, task, worker);
     if (rc < 0) {
         join_void(task);
         TELL(TASK_GONE, task, NULL, 0);
@@ -128,6 +151,7 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
 static int check_poll_options(const struct ambit_spawn_options *options)
 {
     bool plain = options == NULL || (options->tier == AMBIT_SEND &&
+                                     options->placement == AMBIT_STEALABLE &&
                                      options->ret_task == NULL);
     return plain ? 0 : -EINVAL;
 }
@@ -147,6 +171,12 @@ int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
     }
     rc = make(region, poll_turn, state, state_size, options, &task);
     if (rc < 0) {
+        region_leave(region, REGION_TASK);
+        return rc;
+    }
+    rc = task_count(task);
+    if (rc < 0) {
+        task_unmake(task);
         region_leave(region, REGION_TASK);
         return rc;
     }

@@ -2,8 +2,9 @@
 /*
  * idle.c -- what a worker does that has nothing to do.
  *
- * It looks for unstarted tasks of others, spins briefly, and then sleeps in
- * the kernel until its next timer, a completion, or a wake.
+ * It looks for unstarted tasks of others (steal.c), spins briefly, and then
+ * sleeps in the kernel until its next timer, a completion, or a wake; or what
+ * else the option .idle says.
  *
  *   sleeper                         waker
  *     set my bit in sleeping          put the note (or push the task)
@@ -14,51 +15,25 @@
  * sees the other: no wake is lost.  The bit is cleared by one waker only, so
  * there is one wake for each sleep.
  *
- *   WRK-WAKE-1   Work that is posted to a sleeping worker wakes it.
- *   WRK-STEAL-1  Only tasks that have not started are stolen.
+ *   WRK-WAKE-1  Work that is posted to a sleeping worker wakes it.
+ *   WRK-IDLE-2  A worker waits in the way of the option .idle.
  */
-#include "src/worker.h"
+#include "src/steal.h"
 
 #include "src/runtime.h"
+
+#include <sched.h>
 
 #define STACKS_HOT 256         /* free ones that an idle worker keeps warm */
 #define STACKS_COOL_AT_ONCE 64 /* about 0.1 ms */
 #define STACKS_COOL_PAUSE_NS 1000000
 #define STACKS_COOL_LOOK_NS 1000000000 /* crowds come again within a second */
 #define SPIN_LOOK_EVERY 32 /* turns of the pause loop between two looks */
+#define SPIN_LEAST 16      /* spinning in vain halves it, down to one in so many */
 
 static uint64_t worker_bit(const struct worker *worker)
 {
     return UINT64_C(1) << worker->index;
-}
-
-static uint32_t next_random(struct worker *worker)
-{
-    uint32_t x = worker->random;
-    x ^= x << 13;
-    x ^= x >> 17;
-    x ^= x << 5;
-    worker->random = x;
-    return x;
-}
-
-/* Takes half of what the victim has, runs nothing yet. */
-static bool steal_from(struct worker *worker, struct worker *victim)
-{
-    size_t want = (deque_len(&victim->fresh) + 1) / 2;
-    size_t got = 0;
-    bool again = true;
-    while (got < want && again) {
-        void *task = deque_steal(&victim->fresh, &again);
-        if (task != NULL) {
-            RULE(WRK_STEAL_1);
-            worker_fresh(worker, task, false);
-            count_own(&worker->stats.stolen);
-            got++;
-            again = true;
-        }
-    }
-    return got > 0;
 }
 
 static void search_begin(struct worker *worker)
@@ -80,29 +55,15 @@ static bool search_end(struct worker *worker)
                                      memory_order_seq_cst) == 1;
 }
 
-static bool steal_any(struct worker *worker)
-{
-    struct runtime *runtime = worker->runtime;
-    unsigned count = runtime->worker_count;
-    unsigned first = next_random(worker) % count;
-    for (unsigned i = 0; i < count; i++) {
-        struct worker *victim = runtime->workers[(first + i) % count];
-        if (victim != worker && steal_from(worker, victim)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool idle_steal(struct worker *worker)
 {
-    if (worker->runtime->worker_count == 1) {
+    if (!steal_is_allowed(worker) || steal_pause_end(worker) > 0) {
         return false;
     }
     if (!worker->searching) {
         search_begin(worker);
     }
-    if (!steal_any(worker)) {
+    if (!steal_search(worker)) {
         return false;
     }
     if (search_end(worker)) {
@@ -115,29 +76,32 @@ static bool worker_is_due(struct worker *worker)
 {
     /* ORDER(stop): acquire.  Pairs with the release in runtime_finish(). */
     return !note_queue_is_empty(&worker->inject) ||
+           !note_queue_is_empty(&worker->offered) ||
            driver_is_due(worker->driver) ||
            atomic_load_explicit(&worker->runtime->stopping,
                                 memory_order_acquire);
 }
 
-static bool any_fresh(struct runtime *runtime)
+/* Worth getting up for; in a pause of its search nothing is. */
+static bool could_steal(struct worker *worker)
 {
-    for (unsigned i = 0; i < runtime->worker_count; i++) {
-        if (deque_len(&runtime->workers[i]->fresh) > 0) {
-            return true;
-        }
+    return steal_is_allowed(worker) && steal_could(worker) &&
+           steal_pause_end(worker) == 0;
+}
+
+static bool look(struct worker *worker)
+{
+    for (unsigned i = 0; i < SPIN_LOOK_EVERY; i++) {
+        cpu_relax();
     }
-    return false;
+    return worker_is_due(worker) || could_steal(worker);
 }
 
 /* True when something turned up. */
-static bool idle_spin(struct worker *worker, int64_t until_ns)
+static bool spin_until(struct worker *worker, int64_t until_ns)
 {
     do {
-        for (unsigned i = 0; i < SPIN_LOOK_EVERY; i++) {
-            cpu_relax();
-        }
-        if (worker_is_due(worker) || any_fresh(worker->runtime)) {
+        if (look(worker)) {
             return true;
         }
     } while (clock_now_ns() < until_ns);
@@ -170,14 +134,19 @@ static int64_t cool_stacks(struct worker *worker)
     return worker->cool_at;
 }
 
-static int64_t idle_until(struct worker *worker)
+static int64_t earlier(int64_t a, int64_t b)
 {
-    int64_t timer = timer_next(&worker->timers);
-    int64_t cool = cool_stacks(worker);
-    return cool < timer ? cool : timer;
+    return a < b ? a : b;
 }
 
-static void idle_sleep(struct worker *worker)
+static int64_t idle_until(struct worker *worker)
+{
+    int64_t until = earlier(timer_next(&worker->timers), cool_stacks(worker));
+    int64_t pause = steal_pause_end(worker);
+    return pause > 0 && steal_could(worker) ? earlier(until, pause) : until;
+}
+
+static void idle_sleep(struct worker *worker, int64_t until_ns)
 {
     struct runtime *runtime = worker->runtime;
     uint64_t bit = worker_bit(worker);
@@ -188,30 +157,79 @@ static void idle_sleep(struct worker *worker)
     if (worker->searching) {
         search_end(worker);
     }
-    if (!worker_is_due(worker) && !any_fresh(runtime)) {
+    if (!worker_is_due(worker) && !could_steal(worker)) {
         RULE(WRK_IDLE_1);
         count_own(&worker->stats.sleeps);
-        driver_wait(worker->driver, idle_until(worker));
+        driver_wait(worker->driver, earlier(until_ns, idle_until(worker)));
     }
     /* ORDER(sleep): seq_cst.  Whoever cleared it before has sent a wake. */
-    atomic_fetch_and_explicit(&runtime->sleeping, ~bit, memory_order_seq_cst);
+    if ((atomic_fetch_and_explicit(&runtime->sleeping, ~bit,
+                                   memory_order_seq_cst) &
+         bit) == 0) {
+        steal_resume(worker);
+    }
+}
+
+/* As long as that pays: a spin in vain is followed by one half as long, and one
+ * that found something, or would have, by one of full length. */
+static void wait_adaptive(struct worker *worker)
+{
+    int64_t most = worker->runtime->options.spin.ns;
+    if (most <= 0) {
+        idle_sleep(worker, INT64_MAX);
+        return;
+    }
+    int64_t began = clock_now_ns();
+    int64_t until = earlier(began + worker->spin_ns,
+                            timer_next(&worker->timers));
+    if (spin_until(worker, until)) {
+        worker->spin_ns = most;
+        return;
+    }
+    int64_t least = most / SPIN_LEAST;
+    worker->spin_ns =
+        worker->spin_ns / 2 > least ? worker->spin_ns / 2 : least;
+    idle_sleep(worker, INT64_MAX);
+    if (clock_now_ns() - began < most) {
+        worker->spin_ns = most;
+    }
+}
+
+/* So many looks; 0: for ever. */
+static void wait_spinning(struct worker *worker)
+{
+    unsigned looks = worker->runtime->options.idle_spins;
+    for (unsigned i = 0; i < looks; i++) {
+        if (look(worker) || timer_next(&worker->timers) <= clock_now_ns()) {
+            return;
+        }
+    }
+    if (looks > 0) {
+        idle_sleep(worker, INT64_MAX);
+    }
 }
 
 void idle_wait(struct worker *worker)
 {
-    if (worker->runtime->options.spin.ns > 0) {
-        int64_t now = clock_now_ns();
-        int64_t until = now + worker->runtime->options.spin.ns;
-        int64_t timer = timer_next(&worker->timers);
-        if (idle_spin(worker, timer < until ? timer : until)) {
-            goto found;
-        }
+    const struct ambit_runtime_options *options = &worker->runtime->options;
+    RULE(WRK_IDLE_2);
+    switch (options->idle) {
+    case AMBIT_IDLE_ADAPTIVE:
+        wait_adaptive(worker);
+        break;
+    case AMBIT_IDLE_SPIN:
+        wait_spinning(worker);
+        break;
+    case AMBIT_IDLE_YIELD:
+        sched_yield();
+        break;
+    case AMBIT_IDLE_SLEEP:
+        idle_sleep(worker, clock_now_ns() + options->idle_sleep.ns);
+        break;
     }
-    idle_sleep(worker);
-found:
     /* It may be busy for long with what it found, and whoever pushed a task
      * meanwhile relied on its search. */
-    if (worker->searching && search_end(worker) && any_fresh(worker->runtime)) {
+    if (worker->searching && search_end(worker) && steal_could(worker)) {
         idle_alert(worker->runtime);
     }
 }
@@ -243,12 +261,14 @@ static bool claim_sleeper(struct runtime *runtime, uint64_t bit)
             bit) != 0;
 }
 
-void idle_wake(struct worker *worker)
+bool idle_wake(struct worker *worker)
 {
-    if (claim_sleeper(worker->runtime, worker_bit(worker))) {
-        RULE(WRK_WAKE_1);
-        send_wake(worker->runtime, worker);
+    if (!claim_sleeper(worker->runtime, worker_bit(worker))) {
+        return false;
     }
+    RULE(WRK_WAKE_1);
+    send_wake(worker->runtime, worker);
+    return true;
 }
 
 void idle_alert(struct runtime *runtime)

@@ -7,19 +7,6 @@
  */
 #include "src/runtime.h"
 
-#include <sched.h>
-
-/* As many workers as cpus this process may use. */
-static unsigned cpus_allowed(void)
-{
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) < 0) {
-        return 1;
-    }
-    unsigned count = (unsigned)CPU_COUNT(&set);
-    return count > WORKERS_MAX ? WORKERS_MAX : count;
-}
-
 static int refuse(const struct ambit_runtime_options *options,
                   const char *name, const char *bounds)
 {
@@ -32,7 +19,7 @@ static int refuse(const struct ambit_runtime_options *options,
 static void fill(struct ambit_runtime_options *o)
 {
     const struct ambit_runtime_options d = {
-        .workers = cpus_allowed(),
+        .workers = o->workers ? o->workers : cpus_usable(),
         .stack_size = 64 << 10,
         .stacks_max = 1000000,
         .ops_max = 65536,
@@ -41,8 +28,13 @@ static void fill(struct ambit_runtime_options *o)
         .blocking_queue_max = 65536,
         .blocking_idle = {5000000000},
         .spin = {20000},
+        .idle_sleep = {1000000},
+        .steal_probes = UINT32_MAX,
+        .steal_batch = UINT32_MAX,
+        .steal_budget = UINT32_MAX,
+        .thread_name = "ambit",
     };
-    o->workers = o->workers ? o->workers : d.workers;
+    o->workers = d.workers;
     o->stack_size = o->stack_size ? o->stack_size : d.stack_size;
     o->stacks_max = o->stacks_max ? o->stacks_max : d.stacks_max;
     o->ops_max = o->ops_max ? o->ops_max : d.ops_max;
@@ -54,9 +46,34 @@ static void fill(struct ambit_runtime_options *o)
         o->blocking_queue_max ? o->blocking_queue_max : d.blocking_queue_max;
     o->blocking_idle = o->blocking_idle.ns ? o->blocking_idle : d.blocking_idle;
     o->spin = o->spin.ns ? o->spin : d.spin;
+    o->idle_sleep = o->idle_sleep.ns ? o->idle_sleep : d.idle_sleep;
+    o->steal_probes = o->steal_probes ? o->steal_probes : d.steal_probes;
+    o->steal_batch = o->steal_batch ? o->steal_batch : d.steal_batch;
+    o->steal_budget = o->steal_budget ? o->steal_budget : d.steal_budget;
+    o->thread_name = o->thread_name ? o->thread_name : d.thread_name;
 #ifdef AMBIT_LAB
-    o->spin.ns = -1; /* there, time stands still while anybody runs */
+    /* There, time stands still while anybody runs. */
+    o->spin.ns = -1;
+    o->idle = AMBIT_IDLE_ADAPTIVE;
 #endif
+}
+
+/* How workers wait and steal, and what they are called. */
+static int check_ways(const struct ambit_runtime_options *o)
+{
+    if ((unsigned)o->idle > AMBIT_IDLE_SPIN) {
+        return refuse(o, "idle", "one of enum ambit_idle");
+    }
+    if (o->idle_sleep.ns < 0) {
+        return refuse(o, "idle_sleep", "not negative");
+    }
+    if (o->steal_backoff.ns < 0 || o->steal_backoff.ns > 1000000000) {
+        return refuse(o, "steal_backoff", "0 to 1 s");
+    }
+    if (strnlen(o->thread_name, 9) > 8) {
+        return refuse(o, "thread_name", "at most 8 bytes long");
+    }
+    return 0;
 }
 
 static int check(const struct ambit_runtime_options *o)
@@ -77,7 +94,7 @@ static int check(const struct ambit_runtime_options *o)
     if (o->blocking_idle.ns < 0) {
         return refuse(o, "blocking_idle", "not negative");
     }
-    return 0;
+    return check_ways(o);
 }
 
 int options_fill(struct ambit_runtime_options *ret_options,

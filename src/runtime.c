@@ -102,11 +102,17 @@ static void *worker_main(void *arg)
 
 static int start_thread(struct worker *worker)
 {
+    const struct ambit_runtime_options *options = &worker->runtime->options;
     char name[16];
     int rc = -pthread_create(&worker->thread, NULL, worker_main, worker);
     if (rc == 0) {
-        snprintf(name, sizeof name, "ambit-w%u", worker->index);
+        snprintf(name, sizeof name, "%s-w%u", options->thread_name,
+                 worker->index);
         pthread_setname_np(worker->thread, name);
+        if (options->keep_cpus) {
+            RULE(RT_CPUS_2);
+            cpus_keep(worker->thread, worker->index);
+        }
     }
     return rc;
 }
@@ -143,11 +149,13 @@ static void join_all(struct runtime *runtime)
 
 static int make_pool(struct runtime *runtime)
 {
+    char prefix[16];
+    snprintf(prefix, sizeof prefix, "%s-b", runtime->options.thread_name);
     struct blocking_options options = {
         .threads_max = runtime->options.blocking_threads_max,
         .queue_max = runtime->options.blocking_queue_max,
         .idle_ms = (unsigned)(runtime->options.blocking_idle.ns / 1000000),
-        .thread_prefix = "ambit-b",
+        .thread_prefix = prefix,
     };
     return blocking_pool_create(&runtime->pool, &options);
 }
@@ -156,6 +164,8 @@ static int run_prepare(struct runtime *runtime)
 {
     /* ORDER(stop): relaxed.  No other thread is there yet. */
     atomic_store_explicit(&runtime->stopping, false, memory_order_relaxed);
+    /* ORDER(turn): relaxed.  As above. */
+    atomic_store_explicit(&runtime->next_placed, 0, memory_order_relaxed);
     runtime->threads = 0;
     runtime->started = 0;
     runtime->parted = 0;

@@ -37,6 +37,8 @@ struct runtime {
     _Atomic uint32_t searching;                     /* ORDER(search) */
     _Atomic bool stopping;                          /* ORDER(stop) */
     _Atomic uint32_t next_worker;                   /* for foreign threads */
+    _Atomic uint32_t next_placed;                   /* ORDER(turn): place.c */
+    _Atomic uint32_t unstarted;                     /* ORDER(unstarted) */
     _Atomic uint64_t late_replies;                  /* ORDER(stats) */
     _Atomic uint64_t dropped_messages;              /* ORDER(stats) */
     _Atomic uint64_t foreign_numbers;               /* ORDER(random) */
@@ -81,6 +83,18 @@ void runtime_finish(struct runtime *runtime);
 
 /* Next worker for work from outside, in turn. */
 struct worker *runtime_pick_worker(struct runtime *runtime);
+
+/* place.c: the worker the options ask for, NULL: any.  0, or -EINVAL with a log
+ * line that says what was wrong. */
+struct ambit_spawn_options;
+int place_choose(struct runtime *runtime,
+                 const struct ambit_spawn_options *options,
+                 struct worker **ret_worker);
+
+/* cpus.c: as many as this process may use at once, at least 1. */
+unsigned cpus_usable(void);
+/* Keeps the thread on the n-th of them, counted round. */
+void cpus_keep(pthread_t thread, unsigned n);
 
 /* options.c: a copy with the defaults filled in.  0 or -EINVAL. */
 int options_fill(struct ambit_runtime_options *ret_options,

@@ -35,7 +35,7 @@ int ambit_yield(ambit_cx *cx)
         return rc;
     }
     RULE(TASK_YIELD_1);
-    worker_ready(task_worker(task), task);
+    worker_yields(task_worker(task), task);
     park(task, PARK_YIELD, NULL, NULL);
     return 0;
 }

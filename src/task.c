@@ -128,6 +128,7 @@ void task_owner_init(struct task_owner *owner,
                                          const struct task_exit *))
 {
     atomic_init(&owner->flags, 0);
+    atomic_init(&owner->due_ns, INT64_MAX);
     owner->quota = NULL;
     spin_init(&owner->lock);
     list_init(&owner->tasks);
@@ -226,8 +227,21 @@ void task_start(struct task *task, bool alert)
         worker_fresh(self, task, alert);
         return;
     }
+    task_start_on(task, runtime_pick_worker(task->runtime));
+}
+
+void task_start_on(struct task *task, struct worker *worker)
+{
+    if (worker == worker_self) {
+        worker_fresh(worker, task, true);
+        return;
+    }
     task->wake_note.deliver = start_deliver;
-    worker_post(runtime_pick_worker(task->runtime), &task->wake_note);
+    if (task->pinned) {
+        worker_post(worker, &task->wake_note);
+    } else {
+        worker_offer(worker, &task->wake_note);
+    }
 }
 
 void task_wake(struct task *task, int64_t value)
@@ -328,6 +342,37 @@ static bool task_is_void(struct task *task)
             OWNER_CANCELLED) != 0;
 }
 
+/* It makes room for another one. */
+static inline void task_begins(struct task *task)
+{
+    if (UNLIKELY(task->counted)) {
+        task->counted = false;
+        /* ORDER(unstarted): relaxed.  A count; pairs with task_count(). */
+        atomic_fetch_sub_explicit(&task->runtime->unstarted, 1,
+                                  memory_order_relaxed);
+    }
+}
+
+int task_count(struct task *task)
+{
+    struct runtime *runtime = task->runtime;
+    uint32_t max = runtime->options.unstarted_max;
+    if (LIKELY(max == 0)) {
+        return 0;
+    }
+    /* ORDER(unstarted): relaxed.  A count; pairs with task_begins(). */
+    if (atomic_fetch_add_explicit(&runtime->unstarted, 1,
+                                  memory_order_relaxed) < max) {
+        task->counted = true;
+        return 0;
+    }
+    RULE(TASK_SPAWN_5);
+    /* ORDER(unstarted): relaxed.  As above. */
+    atomic_fetch_sub_explicit(&runtime->unstarted, 1, memory_order_relaxed);
+    COUNT(runtime, spawns_refused);
+    return -EAGAIN;
+}
+
 static void dispose_of_arg(struct task *task)
 {
     if (task->dispose != NULL) {
@@ -345,12 +390,14 @@ static void task_never_run(struct task *task)
 
 void task_refuse(struct task *task, int result)
 {
+    task_begins(task);
     dispose_of_arg(task);
     task_exit(task, TASK_RETURNED, result);
 }
 
 void task_run(struct task *task)
 {
+    task_begins(task);
     if (UNLIKELY(!task->begun && !task->embedded && task_is_void(task))) {
         task_never_run(task);
         return;

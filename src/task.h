@@ -66,11 +66,18 @@ enum abort_state {
  * calls they may not make.  In one word, so that a call looks once. */
 #define OWNER_CANCELLED UINT32_C(1) /* bits 1 to 7 are the owner's own */
 #define OWNER_WITHOUT(caps) ((uint32_t)(caps) << 8)
+/* What says which lane its ready tasks take: src/lane.h. */
+#define OWNER_TIMED (UINT32_C(1) << 16)
+#define OWNER_PRIORITY (UINT32_C(3) << 17)
+#define OWNER_WITH_PRIORITY(priority) ((uint32_t)(priority) << 17)
+#define OWNER_PRIORITY_OF(flags) (((flags) & OWNER_PRIORITY) >> 17)
+#define OWNER_LANED (OWNER_CANCELLED | OWNER_TIMED | OWNER_PRIORITY)
 
 /* Who is told when a task ends, and who can cancel it.  Filled in by the rooms
  * above; the machine knows no more of them than this. */
 struct task_owner {
     _Atomic uint32_t flags;     /* any thread: ORDER(cancel) */
+    _Atomic int64_t due_ns;     /* with OWNER_TIMED; any thread: ORDER(due) */
     struct quota *quota;        /* once; NULL: nothing is limited */
     struct spin lock;           /* guards tasks, and what the owner adds */
     struct list_node tasks;     /* those that have suspended at least once */
@@ -111,8 +118,10 @@ struct task {
     struct runtime *runtime;
     struct task_owner *owner;
     uint8_t tier;
-    bool joinable;
-    bool embedded; /* part of a larger record: never freed by the machine */
+    bool joinable : 1;
+    bool embedded : 1; /* part of a larger record: never freed by the machine */
+    bool pinned : 1;   /* runs on the worker it is queued on */
+    bool counted : 1;  /* worker: in runtime.unstarted */
 
     /* worker */
     bool begun;        /* has run at least once */
@@ -201,6 +210,11 @@ void task_unlist(struct task *task);
  * the thread is no worker of the runtime.  `alert` wakes a sleeping worker to
  * share the load.  FIBER tasks stay on this worker. */
 void task_start(struct task *task, bool alert);
+
+/* On that worker; one that is not pinned may be taken over by another. */
+void task_start_on(struct task *task, struct worker *worker);
+/* Before its start: 0, or -EAGAIN at the ceiling on those that wait for it. */
+int task_count(struct task *task);
 
 /* On the borrowed stack: runs the task until it ends or goes dormant. */
 void task_run(struct task *task);

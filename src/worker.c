@@ -8,6 +8,7 @@
 
 #include "src/overflow.h"
 #include "src/runtime.h"
+#include "src/steal.h"
 #include "src/task.h"
 
 #include <signal.h>
@@ -20,70 +21,52 @@
 __thread struct worker *worker_self
     __attribute__((tls_model("initial-exec")));
 
-static void queue_push(struct task_queue *queue, struct note *note)
+static struct task *pop_task(struct task_queue *queue)
 {
-    note->next = NULL;
-    if (queue->last == NULL) {
-        queue->first = note;
+    struct note *note = queue_pop(queue);
+    return note == NULL ? NULL : CONTAINER_OF(note, struct task, wake_note);
+}
+
+static uint32_t flags_of(struct task_owner *owner)
+{
+    /* ORDER(cancel): relaxed.  A task that is woken by the cancel is in its
+     * lane; the rest is written before the owner's tasks begin, or a hint. */
+    return atomic_load_explicit(&owner->flags, memory_order_relaxed);
+}
+
+static void push_ready(struct worker *worker, struct task *task,
+                       uint32_t flags)
+{
+    CHECK(task_worker(task) == worker);
+    if (LIKELY((flags & OWNER_LANED) == 0)) {
+        queue_push(&worker->ready, &task->wake_note);
     } else {
-        queue->last->next = note;
-    }
-    queue->last = note;
-}
-
-static struct task *queue_pop(struct task_queue *queue)
-{
-    struct note *note = queue->first;
-    if (note == NULL) {
-        return NULL;
-    }
-    queue->first = note->next;
-    if (queue->first == NULL) {
-        queue->last = NULL;
-    }
-    return CONTAINER_OF(note, struct task, wake_note);
-}
-
-#ifdef AMBIT_LAB
-/* In the lab any of the ready tasks may be the next one. */
-static void pick_ready(struct task_queue *queue)
-{
-    unsigned n = 0;
-    for (struct note *at = queue->first; at != NULL && n < 8; at = at->next) {
-        n++;
-    }
-    struct note *before = NULL;
-    struct note *picked = queue->first;
-    for (unsigned i = lab_pick_ready(n); i > 0; i--) {
-        before = picked;
-        picked = picked->next;
-    }
-    if (before != NULL) {
-        before->next = picked->next;
-        queue->last = queue->last == picked ? before : queue->last;
-        picked->next = queue->first;
-        queue->first = picked;
+        lane_push(worker, task, flags);
     }
 }
-#else
-#define pick_ready(queue) ((void)0)
-#endif
 
 void worker_ready(struct worker *worker, struct task *task)
 {
-    CHECK(task_worker(task) == worker);
-    queue_push(&worker->ready, &task->wake_note);
+    push_ready(worker, task, flags_of(task->scope));
+}
+
+void worker_yields(struct worker *worker, struct task *task)
+{
+    push_ready(worker, task, flags_of(task->scope) & OWNER_PRIORITY);
 }
 
 void worker_fresh(struct worker *worker, struct task *task, bool alert)
 {
-    /* A deque that cannot grow is no reason to lose a task. */
-    if (task->tier == AMBIT_FIBER || deque_push(&worker->fresh, task) < 0) {
+    uint32_t flags = flags_of(task->owner);
+    bool pinned = task->pinned; /* once queued, a thief may have ended it */
+    if (UNLIKELY((flags & OWNER_PRIORITY) != 0)) {
+        lane_push_fresh(worker, task, flags);
+    } else if (pinned || deque_push(&worker->fresh, task) < 0) {
+        /* A deque that cannot grow is no reason to lose a task. */
         RULE(TASK_SPAWN_4);
         queue_push(&worker->pinned, &task->wake_note);
-        return;
     }
-    if (alert && worker->runtime->worker_count > 1) {
+    if (alert && !pinned && steal_is_allowed(worker)) {
         idle_alert(worker->runtime);
     }
 }
@@ -92,7 +75,7 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
  * stream of newer ones. */
 static struct task *take_fresh(struct worker *worker)
 {
-    struct task *task = queue_pop(&worker->pinned);
+    struct task *task = pop_task(&worker->pinned);
     if (task == NULL && ++worker->tick % WORKER_FAIR_TICK == 0) {
         bool again;
         task = deque_steal(&worker->fresh, &again);
@@ -118,6 +101,14 @@ void worker_post(struct worker *worker, struct note *note)
     }
     if (note_put(&worker->inject, note)) {
         idle_wake(worker);
+    }
+}
+
+void worker_offer(struct worker *worker, struct note *note)
+{
+    if (note_put(&worker->offered, note) && !idle_wake(worker)) {
+        RULE(TASK_PLACE_3);
+        idle_alert(worker->runtime);
     }
 }
 
@@ -168,10 +159,12 @@ static bool worker_deliver(struct worker *worker)
 {
     struct note *local = worker->notes_local;
     struct note *injected = note_take(&worker->inject);
+    struct note *offered = note_take(&worker->offered);
     worker->notes_local = NULL;
     deliver_all(worker, injected);
     deliver_all(worker, note_reverse(local));
-    return local != NULL || injected != NULL;
+    deliver_all(worker, offered);
+    return local != NULL || injected != NULL || offered != NULL;
 }
 
 /* The body of every lent stack: one task after the other. */
@@ -242,20 +235,26 @@ static void worker_enter(struct worker *worker, struct stack *stack)
     worker_take_back(worker);
 }
 
+static void go_on(struct worker *worker, struct task *task)
+{
+    task->parked = false;
+    worker->current = task;
+    worker_enter(worker, task->stack);
+}
+
 /* Those that were ready when the turn began: who yields, waits for the next. */
 static unsigned run_ready(struct worker *worker)
 {
     struct note *last = worker->ready.last;
     unsigned ran = 0;
-    while (last != NULL && ran < WORKER_BATCH) {
-        pick_ready(&worker->ready);
+    while (last != NULL && ran < WORKER_BATCH &&
+           lanes_are_quiet(&worker->lanes)) {
+        queue_pick(&worker->ready);
         bool was_last = worker->ready.first == last;
-        struct task *task = queue_pop(&worker->ready);
+        struct task *task = pop_task(&worker->ready);
         ran++;
         fetch_ready(worker->ready.first);
-        task->parked = false;
-        worker->current = task;
-        worker_enter(worker, task->stack);
+        go_on(worker, task);
         if (was_last) {
             break;
         }
@@ -298,18 +297,23 @@ static struct stack *lend_stack(struct worker *worker, struct task *task)
     return stack;
 }
 
+static void begin(struct worker *worker, struct task *task)
+{
+    struct stack *stack = lend_stack(worker, task);
+    if (stack == NULL) {
+        refuse_stack(worker, task);
+        return;
+    }
+    stack->task = task;
+    worker_enter(worker, stack);
+}
+
 static unsigned run_fresh(struct worker *worker)
 {
     worker->fresh_left = WORKER_BATCH;
     struct task *task;
     while ((task = worker_next_fresh(worker)) != NULL) {
-        struct stack *stack = lend_stack(worker, task);
-        if (stack == NULL) {
-            refuse_stack(worker, task);
-            continue;
-        }
-        stack->task = task;
-        worker_enter(worker, stack);
+        begin(worker, task);
     }
     return WORKER_BATCH - worker->fresh_left;
 }
@@ -340,17 +344,41 @@ static size_t run_timers(struct worker *worker)
 /* Nothing but ready tasks wants the worker just now. */
 static bool only_ready(struct worker *worker)
 {
-    return worker->ready.first != NULL && worker->pinned.first == NULL &&
-           worker->notes_local == NULL &&
+    return worker->pinned.first == NULL && worker->notes_local == NULL &&
            note_queue_seems_empty(&worker->inject) &&
+           note_queue_seems_empty(&worker->offered) &&
            deque_len(&worker->fresh) == 0;
+}
+
+/* As many as wait in lanes, and one of the normal ones; more while nothing else
+ * wants the worker. */
+static unsigned run_lanes(struct worker *worker)
+{
+    size_t owed = worker->lanes.waiting + 1;
+    unsigned ran = 0;
+    bool begun;
+    struct task *task;
+    while (ran < WORKER_BATCH && (ran < owed || only_ready(worker)) &&
+           (task = lane_pop(worker, &begun)) != NULL) {
+        ran++;
+        if (begun) {
+            go_on(worker, task);
+        } else {
+            begin(worker, task);
+        }
+    }
+    return ran;
 }
 
 /* A batch of ready tasks; in passes, so that each has its turn. */
 static unsigned run_passes(struct worker *worker)
 {
+    if (!lanes_are_quiet(&worker->lanes)) {
+        return run_lanes(worker);
+    }
     unsigned ran = run_ready(worker);
-    while (ran < WORKER_BATCH && only_ready(worker)) {
+    while (ran < WORKER_BATCH && worker->ready.first != NULL &&
+           lanes_are_quiet(&worker->lanes) && only_ready(worker)) {
         ran += run_ready(worker);
     }
     return ran;
@@ -430,16 +458,22 @@ int worker_init(struct worker *worker)
     memset(&worker->thread, 0,
            sizeof *worker - offsetof(struct worker, thread));
     worker->random = worker->index * 2654435769u + 1;
+    worker->spin_ns = runtime->options.spin.ns;
     note_queue_init(&worker->inject);
+    note_queue_init(&worker->offered);
     timer_heap_init(&worker->timers);
     slab_cache_init(&worker->slab, runtime->depot);
     int rc = deque_init(&worker->fresh);
     if (rc < 0) {
         return rc;
     }
-    rc = stack_arena_init(&worker->stacks, runtime->options.stack_size,
-                          runtime->options.stacks_max);
+    rc = lanes_init(&worker->lanes);
+    if (rc == 0) {
+        rc = stack_arena_init(&worker->stacks, runtime->options.stack_size,
+                              runtime->options.stacks_max);
+    }
     if (rc < 0) {
+        lanes_fini(&worker->lanes);
         deque_fini(&worker->fresh);
         return rc;
     }
@@ -456,6 +490,7 @@ void worker_fini(struct worker *worker)
     ASSERT(worker->timers.armed == 0);
     ASSERT(stack_lent(&worker->stacks) == 0);
     stack_arena_fini(&worker->stacks);
+    lanes_fini(&worker->lanes);
     deque_fini(&worker->fresh);
     slab_cache_fini(&worker->slab);
 }

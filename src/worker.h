@@ -4,7 +4,7 @@
  *
  * A turn of the loop:
  *
- *     notes -> ready tasks -> fresh tasks -> timers -> submit and reap
+ *     notes -> fresh tasks -> ready tasks -> timers -> submit and reap
  *
  * and, when all of them had nothing: steal, spin a little, sleep in the kernel.
  * Each step takes a bounded batch, so none starves another:
@@ -17,7 +17,9 @@
 #include "src/deque.h"
 #include "src/driver/driver.h"
 #include "src/fiber.h"
+#include "src/lane.h"
 #include "src/note.h"
+#include "src/queue.h"
 #include "src/slab.h"
 #include "src/stack.h"
 #include "src/timer.h"
@@ -33,12 +35,6 @@
 struct task;
 struct runtime;
 
-/* A first-in first-out chain of tasks, linked through wake_note. */
-struct task_queue {
-    struct note *first;
-    struct note *last;
-};
-
 /* Counters of one worker; summed by the runtime.  Written by the worker only,
  * read by any thread: ORDER(stats). */
 struct worker_stats {
@@ -46,7 +42,11 @@ struct worker_stats {
     _Atomic uint64_t completed;
     _Atomic uint64_t cancelled;
     _Atomic uint64_t panicked;
+    _Atomic uint64_t spawns_refused;
     _Atomic uint64_t stolen;
+    _Atomic uint64_t steal_searches;
+    _Atomic uint64_t steal_probes;
+    _Atomic uint64_t steal_pauses;
     _Atomic uint64_t wakes_sent;
     _Atomic uint64_t sleeps;
     _Atomic uint64_t ops_submitted;
@@ -76,7 +76,8 @@ struct worker {
     struct task *current;
     struct stack *current_stack;
     struct fiber loop;            /* the thread's own stack */
-    struct task_queue ready;      /* started tasks that can go on */
+    struct task_queue ready;      /* started tasks that can go on: the normal */
+    struct lanes lanes;           /* lane; and those of the others */
     struct task_queue pinned;     /* unstarted ones that must stay here */
     struct note *notes_local;     /* posted to ourselves, newest first */
     struct stack_arena stacks;
@@ -89,6 +90,9 @@ struct worker {
     unsigned tick;
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
     uint32_t random;              /* for the choice of a victim */
+    unsigned steal_misses;        /* in a row, up to a few: steal.c */
+    int64_t steal_after_ns;       /* it pauses until then */
+    int64_t spin_ns;              /* how long the next spin lasts: idle.c */
     uint64_t numbers;             /* for users: random.c */
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */
@@ -97,6 +101,7 @@ struct worker {
 
     /* any thread */
     _Alignas(CACHE_LINE) struct note_queue inject;
+    struct note_queue offered;    /* unstarted tasks; thieves take them too */
     struct deque fresh;           /* unstarted SEND tasks */
     _Alignas(CACHE_LINE) struct worker_stats stats;
 };
@@ -120,8 +125,14 @@ void worker_loop(struct worker *worker);
  * another by waking it if it sleeps.  Any thread. */
 void worker_post(struct worker *worker, struct note *note);
 
+/* Has an unstarted task queued there, or taken over by who is idle sooner.  The
+ * note's delivery queues it.  Any thread. */
+void worker_offer(struct worker *worker, struct note *note);
+
 /* A started task of this worker can go on. */
 void worker_ready(struct worker *worker, struct task *task);
+/* The running one can, but lets others of its priority go first. */
+void worker_yields(struct worker *worker, struct task *task);
 /* An unstarted task, queued here. */
 void worker_fresh(struct worker *worker, struct task *task, bool alert);
 /* The next unstarted task of this turn, or NULL. */
@@ -169,7 +180,7 @@ bool idle_steal(struct worker *worker);
 void idle_wait(struct worker *worker);
 /* Wakes one sleeper to look for work, unless one is looking already. */
 void idle_alert(struct runtime *runtime);
-/* Wakes the worker if it sleeps. */
-void idle_wake(struct worker *worker);
+/* Wakes the worker if it sleeps; false: it does not. */
+bool idle_wake(struct worker *worker);
 
 #endif

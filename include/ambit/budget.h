@@ -29,6 +29,14 @@
 
 AMBIT_BEGIN
 
+/* Which of the ready tasks of a worker go first: the others wait, but never for
+ * more than 16 of them. */
+enum ambit_priority {
+    AMBIT_PRIORITY_NORMAL, /* or the parent's, where that is lower */
+    AMBIT_PRIORITY_LOW,
+    AMBIT_PRIORITY_LOWEST,
+};
+
 struct ambit_budget {
     ambit_time deadline;   /* then the region is cancelled */
     /* Quotas. */
@@ -40,6 +48,7 @@ struct ambit_budget {
     uint32_t children_max; /* open child regions, and theirs */
     uint32_t ops_max;      /* operations in the kernel */
     uint32_t fds_max;      /* sockets and files that its tasks opened */
+    enum ambit_priority priority; /* never above the parent's */
 };
 
 enum ambit_limit {

@@ -62,8 +62,8 @@ typedef struct ambit_waker {
                       &(const struct ambit_spawn_options){ \
                           .size_ = sizeof(struct ambit_spawn_options), \
                           __VA_ARGS__})
-/* Of the options, name and dispose count; ret_task and a tier other than SEND
- * are -EINVAL. */
+/* Of the options, name and dispose count; ret_task, a placement and a tier other
+ * than SEND are -EINVAL. */
 AMBIT_API int ambit_spawn_poll_(ambit_region *region, ambit_step_fn *step,
                                 const void *state, size_t state_size,
                                 const struct ambit_spawn_options *options);

@@ -77,6 +77,7 @@ struct ambit_scope_options {
      * never more than the parent's. */
     uint64_t cleanup_polls;
     uint64_t cleanup_cost;
+    enum ambit_priority priority; /* never above the parent's */
 };
 
 /* Room for one region in the caller's frame. */

@@ -27,9 +27,24 @@ enum ambit_log_level {
 typedef void ambit_log_fn(void *user, enum ambit_log_level level,
                           const char *line);
 
+/* What a worker does that has nothing to do. */
+enum ambit_idle {
+    /* Spins for up to .spin, less where that was in vain, then sleeps in the
+     * kernel: costs nothing when there is nothing to do. */
+    AMBIT_IDLE_ADAPTIVE,
+    /* Looks again after letting other threads run; never sleeps.  Answers
+     * within a microsecond and keeps a cpu busy. */
+    AMBIT_IDLE_YIELD,
+    /* Sleeps at once, for .idle_sleep at most. */
+    AMBIT_IDLE_SLEEP,
+    /* Looks .idle_spins times (each some 0.1 us), then sleeps; 0: for ever. */
+    AMBIT_IDLE_SPIN,
+};
+
 struct ambit_runtime_options {
     size_t size_;
-    unsigned workers;             /* 0: as many as cpus we may use; <= 64 */
+    unsigned workers;             /* 0: as many as cpus we may use, by affinity
+                                     and the cgroup's quota; <= 64 */
     size_t stack_size;            /* power of two, 16 KiB to 64 MiB; 0: 64 KiB */
     uint32_t stacks_max;          /* per worker; 0: 1,000,000 */
     uint32_t ops_max;             /* in the kernel, per worker; 0: 65,536 */
@@ -41,6 +56,24 @@ struct ambit_runtime_options {
     ambit_log_fn *log;            /* NULL: warnings and errors to stderr */
     void *log_user;
     uint64_t seed;                /* of ambit_random(); 0: another each run */
+    enum ambit_idle idle;
+    ambit_duration idle_sleep;    /* of IDLE_SLEEP; 0: 1 ms */
+    unsigned idle_spins;          /* of IDLE_SPIN */
+    /* Spawned tasks that have not begun, in the whole runtime; one more is
+     * refused with -EAGAIN.  Those of the blocking tier have a limit of their
+     * own, actors one in their region.  0: no limit. */
+    uint32_t unstarted_max;
+    /* What an idle worker takes over from others: tasks that have not begun. */
+    bool steal_off;               /* nothing, ever */
+    uint32_t steal_probes;        /* others looked at in a search; 0: all */
+    uint32_t steal_batch;         /* from one of them; 0: half of what it has */
+    uint32_t steal_budget;        /* in a search; 0: what the first one gives */
+    uint32_t steal_margin;        /* who has no more than that is left alone */
+    ambit_duration steal_backoff; /* pause after a search that found nothing,
+                                     doubled up to five times; 0: none */
+    bool keep_cpus;               /* worker i stays on the i-th usable cpu */
+    const char *thread_name;      /* threads are NAME-w0, NAME-b; NULL: "ambit";
+                                     at most 8 bytes; static memory */
 };
 
 struct ambit_runtime_stats {
@@ -48,7 +81,11 @@ struct ambit_runtime_stats {
     uint64_t completed;  /* returned, with whatever result */
     uint64_t cancelled;  /* never ran */
     uint64_t panicked;
+    uint64_t spawns_refused; /* by .unstarted_max */
     uint64_t stolen;
+    uint64_t steal_searches;
+    uint64_t steal_probes;   /* others looked at */
+    uint64_t steal_pauses;   /* begun, by .steal_backoff */
     uint64_t wakes_sent; /* to sleeping workers */
     uint64_t sleeps;
     uint64_t ops_submitted;

@@ -25,6 +25,16 @@ enum ambit_tier {
     AMBIT_BLOCKING,
 };
 
+/* Where a SEND task begins, and so stays. */
+enum ambit_placement {
+    AMBIT_STEALABLE,   /* here, or on whichever worker is idle sooner */
+    AMBIT_PREFERRED,   /* on .worker, or on whichever is idle sooner */
+    AMBIT_PINNED,      /* on .worker and no other */
+    AMBIT_ROUND_ROBIN, /* pinned to each worker in turn, from 0 in each run */
+    AMBIT_STICKY,      /* pinned, always to the same worker for the same .key,
+                          in each run with as many workers */
+};
+
 /* A task that can be joined.  A value; stale ones are refused, never read. */
 typedef struct ambit_task {
     void *slot;
@@ -37,13 +47,18 @@ struct ambit_spawn_options {
     enum ambit_tier tier;
     void (*dispose)(void *arg);  /* for an argument whose task never ran */
     ambit_task *ret_task;        /* asks for a handle to join */
+    enum ambit_placement placement;
+    unsigned worker;             /* of PREFERRED and PINNED */
+    uint64_t key;                /* of STICKY */
 };
 
 /*
  * Starts fn in the region with its own copy of *arg (any size up to 4 KiB; arg
  * may be NULL).  Does not suspend.  0; -ESHUTDOWN when the region closes or is
  * cancelled; -EDQUOT at its task ceiling; -EAGAIN when the blocking queue is
- * full; -EPERM for FIBER from a thread that is no worker; -E2BIG; -ENOMEM.
+ * full, or at the runtime's .unstarted_max; -EPERM for FIBER from a thread that
+ * is no worker; -EINVAL for a worker that is not there, or a placement of a tier
+ * that has none (the log line says which); -E2BIG; -ENOMEM.
  * After a refusal nothing happened and *arg is still the caller's.  A task
  * cancelled before it first runs never runs: dispose gets its argument.
  * The opener of the region or one of its tasks.

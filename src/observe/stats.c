@@ -25,7 +25,11 @@ void stats_fold(struct runtime *runtime, struct worker_stats *from)
     fold(&into->completed, &from->completed);
     fold(&into->cancelled, &from->cancelled);
     fold(&into->panicked, &from->panicked);
+    fold(&into->spawns_refused, &from->spawns_refused);
     fold(&into->stolen, &from->stolen);
+    fold(&into->steal_searches, &from->steal_searches);
+    fold(&into->steal_probes, &from->steal_probes);
+    fold(&into->steal_pauses, &from->steal_pauses);
     fold(&into->wakes_sent, &from->wakes_sent);
     fold(&into->sleeps, &from->sleeps);
     fold(&into->ops_submitted, &from->ops_submitted);
@@ -38,7 +42,11 @@ static void add(struct ambit_runtime_stats *sum, struct worker_stats *from)
     sum->completed += read_counter(&from->completed);
     sum->cancelled += read_counter(&from->cancelled);
     sum->panicked += read_counter(&from->panicked);
+    sum->spawns_refused += read_counter(&from->spawns_refused);
     sum->stolen += read_counter(&from->stolen);
+    sum->steal_searches += read_counter(&from->steal_searches);
+    sum->steal_probes += read_counter(&from->steal_probes);
+    sum->steal_pauses += read_counter(&from->steal_pauses);
     sum->wakes_sent += read_counter(&from->wakes_sent);
     sum->sleeps += read_counter(&from->sleeps);
     sum->ops_submitted += read_counter(&from->ops_submitted);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle.c -- src/idle.c, src/note.h, src/deque.c: no work waits for a sleeper.
+ * idle.c -- src/idle.c, src/steal.c, src/note.h, src/deque.c: no work waits for
+ * a sleeper.
  *
  * A worker takes its notes, runs what is queued, looks at the others, and
  * sleeps on a bell instead of in the kernel.  One that pushes tasks computes
  * afterwards and takes none itself.
  *
- * With: src/idle.c src/worker.c src/deque.c
+ * With: src/idle.c src/steal.c src/worker.c src/lane.c src/deque.c
  * Fault: src/idle.c /^static void idle_sleep/,/^}/s/!worker_is_due(worker) && //
  * Fault: src/idle.c /^void idle_alert/,/^}/s/atomic_thread_fence(memory_order_seq_cst);//
- * Fault: src/idle.c /^static void idle_sleep/,/^}/s/ && !any_fresh(runtime)//
+ * Fault: src/idle.c /^static void idle_sleep/,/^}/s/ && !could_steal(worker)//
  * Fault: src/note.h s/return top == NULL;/return top != NULL;/
  */
 #define KIT_REAL_WORKER
@@ -19,6 +20,7 @@
 
 static struct bell bells[THREADS];
 static struct task tasks[TASKS];
+static struct task_owner owner;
 static int ran[TASKS];
 static struct note notes[THREADS];
 static int delivered[THREADS];
@@ -81,6 +83,12 @@ static void begin(unsigned count)
     memset(ran, 0, sizeof ran);
     memset(delivered, 0, sizeof delivered);
     kit_runtime.worker_count = count;
+    kit_runtime.options.steal_probes = UINT32_MAX;
+    kit_runtime.options.steal_batch = UINT32_MAX;
+    kit_runtime.options.steal_budget = UINT32_MAX;
+    for (unsigned i = 0; i < TASKS; i++) {
+        tasks[i].owner = &owner;
+    }
     atomic_init(&kit_runtime.sleeping, 0);
     atomic_init(&kit_runtime.searching, 0);
     atomic_init(&kit_runtime.stopping, false);
@@ -91,6 +99,7 @@ static void begin(unsigned count)
         worker->searching = false;
         worker->random = 1;
         note_queue_init(&worker->inject);
+        note_queue_init(&worker->offered);
         MUST(deque_init(&worker->fresh) == 0);
     }
     for (unsigned i = 0; i < THREADS; i++) {

@@ -54,6 +54,11 @@ void worker_post(struct worker *worker, struct note *note)
     }
 }
 
+void worker_offer(struct worker *worker, struct note *note)
+{
+    worker_post(worker, note);
+}
+
 void worker_ready(struct worker *worker, struct task *task)
 {
     (void)worker, (void)task;

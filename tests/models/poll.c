@@ -38,6 +38,11 @@ void worker_post(struct worker *worker, struct note *note)
     model_fail("nobody here posts a note");
 }
 
+void worker_offer(struct worker *worker, struct note *note)
+{
+    worker_post(worker, note);
+}
+
 void worker_ready(struct worker *worker, struct task *of)
 {
     (void)worker, (void)of;

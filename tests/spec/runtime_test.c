@@ -323,6 +323,11 @@ Spec(RT_CONFIG_1, an_option_out_of_range_is_refused_by_name)
         {"ring_entries", {.ring_entries = 32769}},
         {"blocking_threads_max", {.blocking_threads_max = 4097}},
         {"blocking_idle", {.blocking_idle = {-1}}},
+        {"idle", {.idle = AMBIT_IDLE_SPIN + 1}},
+        {"idle_sleep", {.idle_sleep = {-1}}},
+        {"steal_backoff", {.steal_backoff = {-1}}},
+        {"steal_backoff", {.steal_backoff = {1000000001}}},
+        {"thread_name", {.thread_name = "nine-long"}},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct ambit_runtime_options options = bad[i].options;

@@ -1,0 +1,7 @@
+build-cl/checked-clang/docs/examples/kvd/bytes.o: \
+  docs/examples/kvd/bytes.c docs/examples/kvd/bytes.h \
+  docs/examples/kvd/memory.h
+
+docs/examples/kvd/bytes.h:
+
+docs/examples/kvd/memory.h:

@@ -1,0 +1,4 @@
+build-cl/checked-clang/docs/examples/kvd/ledger.o: \
+  docs/examples/kvd/ledger.c docs/examples/kvd/ledger.h
+
+docs/examples/kvd/ledger.h:

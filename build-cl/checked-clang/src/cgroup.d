@@ -1,0 +1,5 @@
+build-cl/checked-clang/src/cgroup.o: src/cgroup.c src/cgroup.h src/base.h
+
+src/cgroup.h:
+
+src/base.h:

@@ -1,0 +1,6 @@
+build-cl/checked-clang/src/error.o: src/error.c include/ambit/base.h \
+  src/base.h
+
+include/ambit/base.h:
+
+src/base.h:

@@ -1,0 +1,64 @@
+build-cl/checked-clang/src/io/handle.o: src/io/handle.c src/io/handle.h \
+  src/driver/driver.h src/base.h src/list.h src/note.h src/spin.h \
+  src/runtime.h src/blocking.h src/worker.h src/deque.h src/fiber.h \
+  src/lane.h src/queue.h include/ambit/budget.h include/ambit/time.h \
+  include/ambit/base.h src/slab.h src/stack.h src/timer.h \
+  include/ambit/runtime.h include/ambit/task.h include/ambit/region.h \
+  include/ambit/capability.h include/ambit/outcome.h src/task.h \
+  src/mask.h src/park.h src/quota.h
+
+src/io/handle.h:
+
+src/driver/driver.h:
+
+src/base.h:
+
+src/list.h:
+
+src/note.h:
+
+src/spin.h:
+
+src/runtime.h:
+
+src/blocking.h:
+
+src/worker.h:
+
+src/deque.h:
+
+src/fiber.h:
+
+src/lane.h:
+
+src/queue.h:
+
+include/ambit/budget.h:
+
+include/ambit/time.h:
+
+include/ambit/base.h:
+
+src/slab.h:
+
+src/stack.h:
+
+src/timer.h:
+
+include/ambit/runtime.h:
+
+include/ambit/task.h:
+
+include/ambit/region.h:
+
+include/ambit/capability.h:
+
+include/ambit/outcome.h:
+
+src/task.h:
+
+src/mask.h:
+
+src/park.h:
+
+src/quota.h:

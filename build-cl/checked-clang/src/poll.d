@@ -1,0 +1,68 @@
+build-cl/checked-clang/src/poll.o: src/poll.c src/poll.h src/task.h \
+  src/blocking.h src/list.h src/base.h src/note.h src/mask.h src/timer.h \
+  src/park.h src/quota.h src/spin.h include/ambit/budget.h \
+  include/ambit/time.h include/ambit/base.h include/ambit/capability.h \
+  include/ambit/task.h include/ambit/region.h include/ambit/outcome.h \
+  include/ambit/poll.h src/runtime.h src/driver/driver.h src/worker.h \
+  src/deque.h src/fiber.h src/lane.h src/queue.h src/slab.h src/stack.h \
+  include/ambit/runtime.h src/seam.h
+
+src/poll.h:
+
+src/task.h:
+
+src/blocking.h:
+
+src/list.h:
+
+src/base.h:
+
+src/note.h:
+
+src/mask.h:
+
+src/timer.h:
+
+src/park.h:
+
+src/quota.h:
+
+src/spin.h:
+
+include/ambit/budget.h:
+
+include/ambit/time.h:
+
+include/ambit/base.h:
+
+include/ambit/capability.h:
+
+include/ambit/task.h:
+
+include/ambit/region.h:
+
+include/ambit/outcome.h:
+
+include/ambit/poll.h:
+
+src/runtime.h:
+
+src/driver/driver.h:
+
+src/worker.h:
+
+src/deque.h:
+
+src/fiber.h:
+
+src/lane.h:
+
+src/queue.h:
+
+src/slab.h:
+
+src/stack.h:
+
+include/ambit/runtime.h:
+
+src/seam.h:

@@ -1,0 +1,5 @@
+build-cl/checked-clang/src/timer.o: src/timer.c src/timer.h src/base.h
+
+src/timer.h:
+
+src/base.h:

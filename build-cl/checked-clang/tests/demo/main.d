@@ -1,0 +1,11 @@
+build-cl/checked-clang/tests/demo/main.o: tests/demo/main.c \
+  tests/demo/demo.h tests/harness/kvd_load.h tests/harness/kvd_client.h \
+  tests/harness/kvd_process.h
+
+tests/demo/demo.h:
+
+tests/harness/kvd_load.h:
+
+tests/harness/kvd_client.h:
+
+tests/harness/kvd_process.h:

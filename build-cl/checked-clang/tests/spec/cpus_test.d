@@ -1,0 +1,101 @@
+build-cl/checked-clang/tests/spec/cpus_test.o: tests/spec/cpus_test.c \
+  tests/spec/common.h include/ambit.h include/ambit/actor.h \
+  include/ambit/obligation.h include/ambit/region.h \
+  include/ambit/budget.h include/ambit/time.h include/ambit/base.h \
+  include/ambit/capability.h include/ambit/outcome.h \
+  include/ambit/task.h include/ambit/broadcast.h include/ambit/channel.h \
+  include/ambit/sync.h include/ambit/combine.h include/ambit/file.h \
+  include/ambit/group.h include/ambit/heap.h include/ambit/mask.h \
+  include/ambit/net.h include/ambit/poll.h include/ambit/runtime.h \
+  include/ambit/server.h include/ambit/supervisor.h \
+  include/ambit/token.h include/ambit/unbounded.h include/ambit/watch.h \
+  tests/harness/test.h tests/harness/census.h src/base.h src/runtime.h \
+  src/blocking.h src/list.h src/driver/driver.h src/worker.h src/deque.h \
+  src/fiber.h src/lane.h src/queue.h src/note.h src/slab.h src/stack.h \
+  src/timer.h
+
+tests/spec/common.h:
+
+include/ambit.h:
+
+include/ambit/actor.h:
+
+include/ambit/obligation.h:
+
+include/ambit/region.h:
+
+include/ambit/budget.h:
+
+include/ambit/time.h:
+
+include/ambit/base.h:
+
+include/ambit/capability.h:
+
+include/ambit/outcome.h:
+
+include/ambit/task.h:
+
+include/ambit/broadcast.h:
+
+include/ambit/channel.h:
+
+include/ambit/sync.h:
+
+include/ambit/combine.h:
+
+include/ambit/file.h:
+
+include/ambit/group.h:
+
+include/ambit/heap.h:
+
+include/ambit/mask.h:
+
+include/ambit/net.h:
+
+include/ambit/poll.h:
+
+include/ambit/runtime.h:
+
+include/ambit/server.h:
+
+include/ambit/supervisor.h:
+
+include/ambit/token.h:
+
+include/ambit/unbounded.h:
+
+include/ambit/watch.h:
+
+tests/harness/test.h:
+
+tests/harness/census.h:
+
+src/base.h:
+
+src/runtime.h:
+
+src/blocking.h:
+
+src/list.h:
+
+src/driver/driver.h:
+
+src/worker.h:
+
+src/deque.h:
+
+src/fiber.h:
+
+src/lane.h:
+
+src/queue.h:
+
+src/note.h:
+
+src/slab.h:
+
+src/stack.h:
+
+src/timer.h:

@@ -1,0 +1,11 @@
+build-cl/tsan-clang/docs/examples/kvd/reply.o: docs/examples/kvd/reply.c \
+  docs/examples/kvd/reply.h docs/examples/kvd/bytes.h \
+  docs/examples/kvd/memory.h docs/examples/kvd/number.h
+
+docs/examples/kvd/reply.h:
+
+docs/examples/kvd/bytes.h:
+
+docs/examples/kvd/memory.h:
+
+docs/examples/kvd/number.h:

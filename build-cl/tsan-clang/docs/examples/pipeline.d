@@ -1,0 +1,63 @@
+build-cl/tsan-clang/docs/examples/pipeline.o: docs/examples/pipeline.c \
+  include/ambit.h include/ambit/actor.h include/ambit/obligation.h \
+  include/ambit/region.h include/ambit/budget.h include/ambit/time.h \
+  include/ambit/base.h include/ambit/capability.h \
+  include/ambit/outcome.h include/ambit/task.h include/ambit/broadcast.h \
+  include/ambit/channel.h include/ambit/sync.h include/ambit/combine.h \
+  include/ambit/file.h include/ambit/group.h include/ambit/heap.h \
+  include/ambit/mask.h include/ambit/net.h include/ambit/poll.h \
+  include/ambit/runtime.h include/ambit/server.h \
+  include/ambit/supervisor.h include/ambit/token.h \
+  include/ambit/unbounded.h include/ambit/watch.h
+
+include/ambit.h:
+
+include/ambit/actor.h:
+
+include/ambit/obligation.h:
+
+include/ambit/region.h:
+
+include/ambit/budget.h:
+
+include/ambit/time.h:
+
+include/ambit/base.h:
+
+include/ambit/capability.h:
+
+include/ambit/outcome.h:
+
+include/ambit/task.h:
+
+include/ambit/broadcast.h:
+
+include/ambit/channel.h:
+
+include/ambit/sync.h:
+
+include/ambit/combine.h:
+
+include/ambit/file.h:
+
+include/ambit/group.h:
+
+include/ambit/heap.h:
+
+include/ambit/mask.h:
+
+include/ambit/net.h:
+
+include/ambit/poll.h:
+
+include/ambit/runtime.h:
+
+include/ambit/server.h:
+
+include/ambit/supervisor.h:
+
+include/ambit/token.h:
+
+include/ambit/unbounded.h:
+
+include/ambit/watch.h:

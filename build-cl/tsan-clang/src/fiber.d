@@ -1,0 +1,8 @@
+build-cl/tsan-clang/src/fiber.o: src/fiber.c src/fiber.h src/base.h \
+  src/tools.h
+
+src/fiber.h:
+
+src/base.h:
+
+src/tools.h:

@@ -1,0 +1,1 @@
+build-cl/tsan-clang/src/fiber_x86_64.o: src/fiber_x86_64.S

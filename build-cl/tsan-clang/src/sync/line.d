@@ -1,0 +1,59 @@
+build-cl/tsan-clang/src/sync/line.o: src/sync/line.c src/sync/line.h \
+  src/base.h src/park.h src/spin.h src/task.h src/blocking.h src/list.h \
+  src/note.h src/mask.h src/timer.h src/quota.h include/ambit/budget.h \
+  include/ambit/time.h include/ambit/base.h include/ambit/capability.h \
+  include/ambit/task.h include/ambit/region.h include/ambit/outcome.h \
+  src/worker.h src/deque.h src/driver/driver.h src/fiber.h src/lane.h \
+  src/queue.h src/slab.h src/stack.h
+
+src/sync/line.h:
+
+src/base.h:
+
+src/park.h:
+
+src/spin.h:
+
+src/task.h:
+
+src/blocking.h:
+
+src/list.h:
+
+src/note.h:
+
+src/mask.h:
+
+src/timer.h:
+
+src/quota.h:
+
+include/ambit/budget.h:
+
+include/ambit/time.h:
+
+include/ambit/base.h:
+
+include/ambit/capability.h:
+
+include/ambit/task.h:
+
+include/ambit/region.h:
+
+include/ambit/outcome.h:
+
+src/worker.h:
+
+src/deque.h:
+
+src/driver/driver.h:
+
+src/fiber.h:
+
+src/lane.h:
+
+src/queue.h:
+
+src/slab.h:
+
+src/stack.h:

@@ -1,0 +1,11 @@
+build-cl/tsan-clang/tests/demo/overload.o: tests/demo/overload.c \
+  tests/demo/demo.h tests/harness/kvd_load.h tests/harness/kvd_client.h \
+  tests/harness/kvd_process.h
+
+tests/demo/demo.h:
+
+tests/harness/kvd_load.h:
+
+tests/harness/kvd_client.h:
+
+tests/harness/kvd_process.h:

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steal_test.c -- the options for stealing and for idle workers: WRK-STEAL-3
+ * and WRK-IDLE-2 of spec/worker.md.
+ */
+#include "tests/spec/common.h"
+
+enum { MANY = 100 };
+
+static struct ambit_runtime_stats stats_of(ambit_cx *cx)
+{
+    struct ambit_runtime_stats stats;
+    ambit_runtime_stats(ambit_cx_runtime(cx), &stats);
+    return stats;
+}
+
+static int begin(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    count_up(*(struct count **)arg);
+    return 0;
+}
+
+struct wish {
+    int64_t taken; /* by others while the spawner does not give way */
+    struct ambit_runtime_stats before, after;
+};
+
+/* Queues MANY tasks, keeps the worker until that many have begun elsewhere, and
+ * only then lets go. */
+static int spawn_and_hold(ambit_cx *cx, void *arg)
+{
+    struct wish *wish = arg;
+    struct count ran = {0}, *at = &ran;
+    int rc = 0;
+    wish->before = stats_of(cx);
+    ambit_scope (cx, all, &rc) {
+        for (int i = 0; i < MANY; i++) {
+            WANT_EQ(ambit_spawn(all, begin, &at), 0);
+        }
+        WANT(spin_until(&ran, wish->taken));
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&ran), MANY);
+    wish->after = stats_of(cx);
+    return 0;
+}
+
+static uint64_t stolen(const struct wish *wish)
+{
+    return wish->after.stolen - wish->before.stolen;
+}
+
+static uint64_t searches(const struct wish *wish)
+{
+    return wish->after.steal_searches - wish->before.steal_searches;
+}
+
+static int rest(ambit_cx *cx, void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        WANT_EQ(ambit_sleep(cx, ambit_ms(5)), 0);
+    }
+    *(struct ambit_runtime_stats *)arg = stats_of(cx);
+    return 0;
+}
+
+static void steal_nothing(void)
+{
+    struct wish wish = {.taken = 0};
+    WANT_EQ(spec_run(spawn_and_hold, &wish, .workers = 2, .steal_off = true),
+            0);
+    WANT_EQ(stolen(&wish), 0);
+    WANT_EQ(searches(&wish), 0);
+}
+
+static void steal_one_by_one(void)
+{
+    struct wish wish = {.taken = MANY};
+    WANT_EQ(spec_run(spawn_and_hold, &wish, .workers = 2, .steal_batch = 1),
+            0);
+    WANT_EQ(stolen(&wish), MANY);
+    WANT(searches(&wish) >= MANY);
+}
+
+/* Each time half, so a few times are enough; idle searches come on top, but
+ * while there is something, none is in vain. */
+static void steal_halves(void)
+{
+    struct wish wish = {.taken = MANY};
+    WANT_EQ(spec_run(spawn_and_hold, &wish, .workers = 2), 0);
+    WANT_EQ(stolen(&wish), MANY);
+}
+
+static void steal_within_a_budget(void)
+{
+    struct wish wish = {.taken = MANY};
+    WANT_EQ(spec_run(spawn_and_hold, &wish, .workers = 2, .steal_budget = 4),
+            0);
+    WANT_EQ(stolen(&wish), MANY);
+    WANT(searches(&wish) >= MANY / 4);
+}
+
+static void leave_a_margin(void)
+{
+    struct wish wish = {.taken = MANY - 10};
+    WANT_EQ(spec_run(spawn_and_hold, &wish, .workers = 2, .steal_margin = 10,
+                     .steal_batch = 1),
+            0);
+    WANT_EQ(stolen(&wish), MANY - 10);
+}
+
+/* Nobody has anything, so each search looks at all it may. */
+static void look_at_some(void)
+{
+    struct ambit_runtime_stats stats;
+    WANT_EQ(spec_run(rest, &stats, .workers = 4, .steal_probes = 2), 0);
+    WANT(stats.steal_searches > 0);
+    WANT(stats.steal_probes <= 2 * stats.steal_searches);
+    WANT_EQ(spec_run(rest, &stats, .workers = 4), 0);
+    WANT(stats.steal_probes > 2 * stats.steal_searches);
+}
+
+static void pause_in_vain(void)
+{
+    struct ambit_runtime_stats stats;
+    struct wish wish = {.taken = MANY};
+    WANT_EQ(spec_run(rest, &stats, .workers = 2), 0);
+    WANT_EQ(stats.steal_pauses, 0);
+    WANT_EQ(spec_run(spawn_and_hold, &wish, .workers = 2,
+                     .steal_backoff = ambit_us(100)),
+            0);
+    WANT_EQ(stolen(&wish), MANY);
+    WANT_EQ(spec_run(rest, &stats, .workers = 2, .steal_backoff = ambit_s(1)),
+            0);
+    WANT(stats.steal_pauses > 0);
+    /* Both start with a search; woken by nobody, they do not soon begin again,
+     * and half a minute is long for the rest. */
+    WANT(stats.steal_searches < 10);
+}
+
+/* Goal: each knob does what it says.
+ * Method: a spawner holds its worker until as many as may be taken have been;
+ * the counts of searches, looks, pauses and tasks. */
+Spec(WRK_STEAL_3, stealing_keeps_to_its_options)
+{
+    steal_nothing();
+    steal_one_by_one();
+    steal_halves();
+    steal_within_a_budget();
+    leave_a_margin();
+    look_at_some();
+    pause_in_vain();
+    spec_end("WRK_STEAL_3");
+}
+
+/* --- WRK-IDLE-2 ----------------------------------------------------------- */
+
+static int rest_long(ambit_cx *cx, void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        WANT_EQ(ambit_sleep(cx, ambit_ms(50)), 0);
+    }
+    *(struct ambit_runtime_stats *)arg = stats_of(cx);
+    return 0;
+}
+
+static uint64_t sleeps_with(const struct ambit_runtime_options *options)
+{
+    struct ambit_runtime_stats stats = {.sleeps = 0};
+    WANT_EQ(spec_run_(rest_long, &stats, options), 0);
+    return stats.sleeps;
+}
+
+#define SLEEPS(...) \
+    sleeps_with(&(const struct ambit_runtime_options){ \
+        .size_ = sizeof(struct ambit_runtime_options), \
+        .workers = 2, \
+        .log = spec_log_line, \
+        __VA_ARGS__})
+
+/* Goal: latency or silence, as wanted.
+ * Method: a second of rest in 20 pieces on two workers; how often they slept.
+ * Who is woken by nothing else sleeps about once for each piece. */
+Spec(WRK_IDLE_2, a_worker_waits_as_it_is_told)
+{
+    WANT_EQ(SLEEPS(.idle = AMBIT_IDLE_YIELD), 0);
+    WANT_EQ(SLEEPS(.idle = AMBIT_IDLE_SPIN), 0);
+    uint64_t few = SLEEPS(.idle = AMBIT_IDLE_SPIN, .idle_spins = 10);
+    WANT(few > 0 && few < 200);
+    few = SLEEPS(.idle = AMBIT_IDLE_ADAPTIVE);
+    WANT(few > 0 && few < 200);
+    /* A thousand on each, on a machine that is not loaded. */
+    WANT(SLEEPS(.idle = AMBIT_IDLE_SLEEP) > 200);
+    few = SLEEPS(.idle = AMBIT_IDLE_SLEEP, .idle_sleep = ambit_s(10));
+    WANT(few > 0 && few < 200);
+    spec_end("WRK_IDLE_2");
+}
