@@ -10,6 +10,8 @@
 #   make bench        the benchmarks
 #   make lab          scenarios in the lab: SEEDS=2000 schedules of each, and
 #                     injections everywhere; LAB_ARGS='cancel tcp_echo'
+#   make counts       instructions of the hot paths against the file of them;
+#                     UPDATE=1 writes it anew
 #   make peers        the same beside Go, Tokio, Erlang, libuv, Boost.Fiber, CAF
 #   make check        the tidy scripts and the tests, warnings are errors
 #   make tidy         the scripts of tests/tidy: style, layers, names, ...
@@ -49,7 +51,7 @@ TEST_MODE := $(or $(MODE),checked)
 ifeq ($(MODE),)
 MODE := release
 endif
-ifeq ($(filter release checked asan ubsan tsan coverage,$(MODE)),)
+ifeq ($(filter release checked asan ubsan tsan coverage counts,$(MODE)),)
 $(error MODE is release, checked, asan, ubsan, tsan or coverage, not "$(MODE)")
 endif
 
@@ -76,6 +78,7 @@ KVD_TEST_SRC := $(wildcard docs/examples/kvd/test_*.c)
 DEMO_SRC := $(wildcard tests/demo/*.c)
 EXAMPLE_SRC := $(wildcard docs/examples/*.c)
 BENCH_SRC := $(wildcard tests/bench/*.c)
+COUNTS_SRC := $(wildcard tests/bench/counts/*.c)
 
 # A test of kvd is linked with all of kvd but the file that holds main().
 has-main = $(shell grep -lE '^(int )?main\>' /dev/null $1)
@@ -94,7 +97,7 @@ BENCH := $(if $(BENCH_SRC),$B/ambit-bench)
 KVD := $(if $(KVD_MAIN),$B/kvd)
 DEMO := $(if $(call has-main,$(DEMO_SRC)),$B/demo-driver)
 ALL_OBJ := $(LIB_OBJ) $(call obj,$(TEST_SRC) $(LAB_TEST_SRC) $(LAB_KIT) $(LAB_MAIN) $(KVD_TEST_SRC) $(KVD_SRC) \
-             $(DEMO_SRC) $(EXAMPLE_SRC) $(BENCH_SRC))
+             $(DEMO_SRC) $(EXAMPLE_SRC) $(BENCH_SRC) $(COUNTS_SRC))
 
 # --- flags ------------------------------------------------------------------
 
@@ -109,6 +112,8 @@ PLAIN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fno-strict-overflow
 
 MODE_release := $(PLAIN)
 MODE_checked := $(PLAIN) -DAMBIT_CHECKED
+# The release build that, under Valgrind, sleeps where Valgrind can see it.
+MODE_counts := $(PLAIN) -DAMBIT_VALGRIND
 MODE_asan := -fsanitize=address,undefined
 MODE_ubsan := -fsanitize=undefined
 MODE_tsan := -fsanitize=thread
@@ -138,9 +143,9 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all lib-spec test demo serve bench lab run-lab peers rules check tidy models mutants \
+.PHONY: all lib-spec test demo serve bench counts lab run-lab peers rules check tidy models mutants \
   coverage valgrind aarch64 install uninstall clean help lib run-tests run-demo \
-  run-serve run-bench run-peers run-coverage mutants-env FORCE
+  run-serve run-bench run-counts run-peers run-coverage mutants-env FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -171,6 +176,11 @@ bench:
 lab:
 	@$(DEPS) demo
 	$(AGAIN) run-lab MODE=$(TEST_MODE)
+
+# Instructions of the hot paths against tests/bench/counts/counts.txt.
+counts:
+	@$(DEPS) valgrind
+	$(AGAIN) run-counts MODE=counts
 
 # Installs the peers through apt-get, and says what.
 peers:
@@ -301,6 +311,9 @@ $B/tests/bench/machine.o: INCLUDES += \
 $B/ambit-bench: $(call obj,$(BENCH_SRC)) $B/libambit.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
 
+$B/ambit-counts: $(call obj,$(COUNTS_SRC)) $B/libambit.a
+	$Q$(LINK) -o $@ $^ $(LIBS)
+
 # The echo clients of ours and of the peers.
 $B/bench-loadgen: tests/bench/peers/c/loadgen.c tests/bench/peers/c/bench.h
 	@mkdir -p $(@D)
@@ -349,6 +362,10 @@ run-serve: $(KVD)
 run-bench: $(BENCH) $B/bench-loadgen
 	@$B/ambit-bench --loadgen $B/bench-loadgen --json $B/bench.json \
 	  $(BENCH_ARGS)
+
+run-counts: $B/ambit-counts
+	@CC='$(CC)' UPDATE='$(UPDATE)' tests/bench/counts/run.sh $B/ambit-counts \
+	  $B/counts
 
 run-lab: $B/ambit-lab
 	@SEEDS='$(SEEDS)' JOBS='$(LAB_JOBS)' $B/ambit-lab $(LAB_ARGS)
