@@ -10,7 +10,7 @@
 #   make bench        the benchmarks
 #   make lab          scenarios in the lab: SEEDS=2000 schedules of each, and
 #                     injections everywhere; LAB_ARGS='cancel tcp_echo'
-#   make counts       instructions of the hot paths against the file of them;
+#   make counts       instructions of the hot paths against a file of them;
 #                     UPDATE=1 writes it anew
 #   make peers        the same beside Go, Tokio, Erlang, libuv, Boost.Fiber, CAF
 #   make check        the tidy scripts and the tests, warnings are errors
