@@ -19,6 +19,7 @@
 #include <ambit/outcome.h>
 #include <ambit/poll.h>
 #include <ambit/region.h>
+#include <ambit/ring.h>
 #include <ambit/runtime.h>
 #include <ambit/server.h>
 #include <ambit/supervisor.h>

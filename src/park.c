@@ -146,6 +146,9 @@ const char *park_kind_name(enum park_kind kind)
         [PARK_RECEIVE] = "an item of a channel",
         [PARK_ONESHOT] = "the value of a oneshot",
         [PARK_WATCH] = "a newer value of a watch",
+        [PARK_RING] = "a message of a ring",
+        [PARK_RING_ROOM] = "room in a ring",
+        [PARK_RING_END] = "the workers to let go of a ring",
         [PARK_SHUT] = "the last use of a file",
     };
     ASSERT((unsigned)kind < PARK_KINDS);

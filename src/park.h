@@ -52,6 +52,9 @@ enum park_kind {
     PARK_RECEIVE,   /* an item of a channel */
     PARK_ONESHOT,   /* the value of a oneshot */
     PARK_WATCH,     /* a newer value of a watch */
+    PARK_RING,      /* a message of a ring */
+    PARK_RING_ROOM, /* room in a ring */
+    PARK_RING_END,  /* the workers to let go of a ring; not interruptible */
     PARK_SHUT,      /* the last use of a socket or file; not interruptible */
     PARK_KINDS,
 };

@@ -6,7 +6,8 @@
  * call would wait for ever; a task makes the call in a scope of its own, and
  * the scope is cancelled before the call, while it waits, and from another
  * worker.  The kinds that cannot be interrupted have tests of their own:
- * scope close (REG-CLOSE-4) and socket close (IO-CLOSE-1).
+ * scope close (REG-CLOSE-4), socket close (IO-CLOSE-1) and the end of a ring
+ * (RING-END-1).
  *
  * Each entry says which kinds of src/park.h it waits in, and the walk fails
  * when one is left over.
@@ -57,6 +58,7 @@ struct world {
     char full_address[64];
     ambit_actor_ref server, full_server;
     ambit_token *token;
+    ambit_ring *silent_ring, *full_ring;
     int gate[2]; /* a pipe: what reads from it goes on at the end */
     struct count begun, crashes;
 };
@@ -111,6 +113,8 @@ static void world_open(ambit_cx *cx, struct world *w, ambit_region *region)
     char address[64];
     w->region = region;
     stuck_sync_open();
+    WANT_EQ(ambit_ring_open(region, &w->silent_ring, .name = "silent"), 0);
+    WANT_EQ(ambit_ring_open(region, &w->full_ring, .capacity = 1), 0);
     WANT_EQ(pipe(w->gate), 0);
     WANT_EQ(ambit_spawn_with(region, wait_for_ever, &idle,
                              .ret_task = &w->running), 0);
@@ -277,6 +281,18 @@ static int by_token(ambit_cx *cx, struct world *w)
     return ambit_token_wait(cx, w->token);
 }
 
+static int by_ring(ambit_cx *cx, struct world *w)
+{
+    struct ambit_ring_message message;
+    return ambit_ring_next(cx, w->silent_ring, &message);
+}
+
+static int by_ring_room(ambit_cx *cx, struct world *w)
+{
+    (void)ambit_ring_try_send(w->full_ring, 0, 1, 1);
+    return ambit_ring_send(cx, w->full_ring, 0, 1, 2);
+}
+
 static int idle_child(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -358,11 +374,15 @@ static const struct {
     {"watch", by_watch, KIND(PARK_WATCH)},
     {"broadcast receive", by_broadcast, KIND(PARK_RECEIVE)},
     {"unbounded receive", by_unbounded, KIND(PARK_RECEIVE)},
+    {"ring message", by_ring, KIND(PARK_RING)},
+    {"room in a ring", by_ring_room, KIND(PARK_RING_ROOM)},
     {"child that ended", by_child_told, KIND(PARK_CHILD)},
 };
 
 /* Those that are no wait, or not interruptible. */
-#define KINDS_APART (KIND(PARK_NONE) | KIND(PARK_CLOSE) | KIND(PARK_SHUT))
+#define KINDS_APART \
+    (KIND(PARK_NONE) | KIND(PARK_CLOSE) | KIND(PARK_SHUT) | \
+     KIND(PARK_RING_END))
 
 static void want_all_kinds(void)
 {
