@@ -5,6 +5,7 @@
 
 #include <ambit/actor.h>
 #include <ambit/base.h>
+#include <ambit/boundary.h>
 #include <ambit/broadcast.h>
 #include <ambit/budget.h>
 #include <ambit/capability.h>

@@ -14,7 +14,7 @@ const struct scenario *scenario_at(size_t index)
         &call_scenarios,   &combine_scenarios, &budget_scenarios,
         &duty_scenarios,   &group_scenarios,   &tree_scenarios,
         &sync_scenarios,   &channel_scenarios, &stream_scenarios,
-        &sched_scenarios, &ring_scenarios,
+        &sched_scenarios,  &ring_scenarios,    &boundary_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {

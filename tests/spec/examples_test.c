@@ -112,6 +112,15 @@ Test(examples, pipeline_does_all_jobs_or_says_what_is_left)
     }
 }
 
+Test(examples, boundary_answers_a_thread)
+{
+    int status;
+    cr_assert_str_eq(run("boundary", &status),
+                     "sum of squares: 338350\n"
+                     "after the run: the other side is gone for good\n");
+    cr_assert_eq(status, 0);
+}
+
 /* The caller is told at once; whether it says so before the next incarnation
  * says that it starts is up to their workers. */
 Test(examples, counter_answers_after_its_crash)
