@@ -4,6 +4,7 @@
 #define AMBIT_H
 
 #include <ambit/actor.h>
+#include <ambit/async.h>
 #include <ambit/base.h>
 #include <ambit/boundary.h>
 #include <ambit/broadcast.h>
