@@ -5,6 +5,7 @@
 
 #include <ambit/actor.h>
 #include <ambit/async.h>
+#include <ambit/await.h>
 #include <ambit/base.h>
 #include <ambit/boundary.h>
 #include <ambit/broadcast.h>

@@ -18,6 +18,7 @@
  */
 #include "src/poll.h"
 
+#include "src/await.h"
 #include "src/runtime.h"
 #include "src/seam.h"
 #include "src/worker.h"
@@ -131,6 +132,7 @@ int poll_turn(ambit_cx *cx, void *state)
             return TASK_DORMANT;
         }
     } while (result == AMBIT_PENDING);
+    await_require_none(task);
     return result;
 }
 
@@ -151,6 +153,7 @@ static void poll_ended(struct task *task)
 
 static void poll_panicked(struct task *task)
 {
+    await_abandon_all(task);
     task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
 }
 

@@ -30,6 +30,7 @@
 #include <ambit/capability.h>
 #include <ambit/task.h>
 
+struct await;
 struct stack;
 struct task;
 struct worker;
@@ -152,7 +153,10 @@ struct task {
     };
     struct note abort_note;
     _Atomic uint8_t abort_state; /* ORDER(abort-post), enum abort_state */
-    struct task *joiner;       /* see join.c */
+    union {
+        struct task *joiner;   /* see join.c */
+        struct await *awaits;  /* worker: of a poll task, those under way */
+    };
     struct mask *mask;         /* worker: the innermost one; masked > 0 */
 
     unsigned char arg_room[TASK_ARG_INLINE] __attribute__((aligned(16)));

@@ -47,7 +47,7 @@
 #ifndef AMBIT_ASYNC_H
 #define AMBIT_ASYNC_H
 
-#include <ambit/poll.h>
+#include <ambit/await.h>
 
 AMBIT_BEGIN
 

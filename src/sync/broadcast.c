@@ -15,6 +15,7 @@
  */
 #include "src/sync/line.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 #include <ambit/broadcast.h>
@@ -106,27 +107,50 @@ void ambit_broadcast_subscribe(struct ambit_broadcast *broadcast,
     spin_unlock(&line_of(broadcast)->lock);
 }
 
-int ambit_broadcast_receive(ambit_cx *cx,
-                            struct ambit_broadcast_receiver *receiver,
-                            void *ret_item)
+static int receive(struct task *task,
+                   struct ambit_broadcast_receiver *receiver, void *ret_item,
+                   struct line_waiter *waiter)
 {
     struct ambit_broadcast *broadcast = receiver->broadcast_;
-    struct task *task = task_of(cx);
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
     }
     broadcast_lock(broadcast);
     while ((rc = take(receiver, ret_item)) == -EAGAIN) {
-        struct line_waiter waiter = {0};
-        rc = (int)line_wait(line_of(broadcast), &waiter, task, PARK_RECEIVE);
-        if (rc < 0) {
+        rc = (int)line_wait(line_of(broadcast), waiter, task, PARK_RECEIVE);
+        if (rc != 0) {
             return rc;
         }
         broadcast_lock(broadcast);
     }
     spin_unlock(&line_of(broadcast)->lock);
     return rc;
+}
+
+int ambit_broadcast_receive(ambit_cx *cx,
+                            struct ambit_broadcast_receiver *receiver,
+                            void *ret_item)
+{
+    struct line_waiter waiter = {0};
+    return receive(task_of(cx), receiver, ret_item, &waiter);
+}
+
+int ambit_await_broadcast(ambit_cx *cx, struct ambit_await *wait,
+                          struct ambit_broadcast_receiver *receiver,
+                          void *ret_item)
+{
+    int rc;
+    struct line_waiter *waiter;
+    /* A grant is news only: it looks anew. */
+    while ((waiter = await_enter(cx, wait, &rc)) == NULL) {
+        rc = rc == 0 ? ambit_broadcast_try_receive(receiver, ret_item) : rc;
+        if (rc != -EAGAIN) {
+            return rc;
+        }
+    }
+    return await_leave(waiter,
+                       receive(task_of(cx), receiver, ret_item, waiter));
 }
 
 int ambit_broadcast_try_receive(struct ambit_broadcast_receiver *receiver,

@@ -20,6 +20,7 @@
  */
 #include "src/sync/line.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 #include <ambit/channel.h>
@@ -164,14 +165,16 @@ static int take(struct ambit_channel *channel, void *ret_item,
 
 /* A place for the item, or for a permit.  Without a task: -EAGAIN, no wait. */
 static int enter(struct ambit_channel *channel, const void *item,
-                 struct task *task)
+                 struct task *task, struct line_waiter *waiter)
 {
+    struct line_waiter own = {0};
     struct line_woken woken = {0};
     channel_lock(channel);
     int rc = refusal(channel);
     if (rc == -EAGAIN && task != NULL) {
-        struct line_waiter waiter = {.item = (void *)(uintptr_t)item};
-        return (int)line_wait(senders(channel), &waiter, task, PARK_SEND);
+        waiter = waiter != NULL ? waiter : &own;
+        waiter->item = (void *)(uintptr_t)item;
+        return (int)line_wait(senders(channel), waiter, task, PARK_SEND);
     }
     if (rc == 0) {
         occupy(channel, item, &woken);
@@ -185,26 +188,49 @@ int ambit_channel_send(ambit_cx *cx, struct ambit_channel *channel,
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
-    return rc < 0 ? rc : enter(channel, item, task);
+    return rc < 0 ? rc : enter(channel, item, task, NULL);
+}
+
+/* A place for an item, or for a permit, in a poll task. */
+static int await_place(ambit_cx *cx, struct ambit_await *wait,
+                       struct ambit_channel *channel, const void *item)
+{
+    struct task *task = task_of(cx);
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    if (waiter == NULL) {
+        return rc;
+    }
+    rc = park_check(task);
+    return await_leave(waiter,
+                       rc < 0 ? rc : enter(channel, item, task, waiter));
+}
+
+int ambit_await_send(ambit_cx *cx, struct ambit_await *wait,
+                     struct ambit_channel *channel, const void *item)
+{
+    return await_place(cx, wait, channel, item);
 }
 
 int ambit_channel_try_send(struct ambit_channel *channel, const void *item)
 {
     RULE(CHAN_TRY_1);
-    return enter(channel, item, NULL);
+    return enter(channel, item, NULL, NULL);
 }
 
 /* Without a task: -EAGAIN in place of a wait. */
 static int leave(struct ambit_channel *channel, void *ret_item,
-                 struct task *task)
+                 struct task *task, struct line_waiter *waiter)
 {
+    struct line_waiter own = {0};
     struct line_woken woken = {0};
     channel_lock(channel);
     int rc = take(channel, ret_item, &woken);
     if (rc == -EAGAIN && task != NULL) {
-        struct line_waiter waiter = {.item = ret_item};
+        waiter = waiter != NULL ? waiter : &own;
+        waiter->item = ret_item;
         return (int)line_wait_under(senders(channel), receivers(channel),
-                                    &waiter, task, PARK_RECEIVE);
+                                    waiter, task, PARK_RECEIVE);
     }
     channel_unlock(channel, &woken);
     return rc;
@@ -215,12 +241,26 @@ int ambit_channel_receive(ambit_cx *cx, struct ambit_channel *channel,
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
-    return rc < 0 ? rc : leave(channel, ret_item, task);
+    return rc < 0 ? rc : leave(channel, ret_item, task, NULL);
+}
+
+int ambit_await_receive(ambit_cx *cx, struct ambit_await *wait,
+                        struct ambit_channel *channel, void *ret_item)
+{
+    struct task *task = task_of(cx);
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    if (waiter == NULL) {
+        return rc;
+    }
+    rc = park_check(task);
+    return await_leave(waiter,
+                       rc < 0 ? rc : leave(channel, ret_item, task, waiter));
 }
 
 int ambit_channel_try_receive(struct ambit_channel *channel, void *ret_item)
 {
-    return leave(channel, ret_item, NULL);
+    return leave(channel, ret_item, NULL, NULL);
 }
 
 int ambit_channel_close(struct ambit_channel *channel)
@@ -241,7 +281,7 @@ int ambit_channel_close(struct ambit_channel *channel)
 static int reserve(struct ambit_channel *channel, struct task *task,
                    struct ambit_channel_permit *ret_permit)
 {
-    int rc = enter(channel, NULL, task);
+    int rc = enter(channel, NULL, task, NULL);
     if (rc == 0) {
         ret_permit->channel_ = channel;
     }
@@ -254,6 +294,17 @@ int ambit_channel_reserve(ambit_cx *cx, struct ambit_channel *channel,
     struct task *task = task_of(cx);
     int rc = park_check(task);
     return rc < 0 ? rc : reserve(channel, task, ret_permit);
+}
+
+int ambit_await_reserve(ambit_cx *cx, struct ambit_await *wait,
+                        struct ambit_channel *channel,
+                        struct ambit_channel_permit *ret_permit)
+{
+    int rc = await_place(cx, wait, channel, NULL);
+    if (rc == 0) {
+        ret_permit->channel_ = channel;
+    }
+    return rc;
 }
 
 int ambit_channel_try_reserve(struct ambit_channel *channel,

@@ -7,6 +7,7 @@
  */
 #include "src/sync/line.h"
 
+#include "src/await.h"
 #include "src/task.h"
 #include "src/worker.h"
 
@@ -66,22 +67,24 @@ void line_unlock(struct line *line, struct line_woken *woken)
     /* From here on the object may be gone, and each waiter once it is woken. */
     while (waiter != NULL) {
         struct line_waiter *next = waiter->next;
-        task_wake(waiter->task, waiter->value);
+        if (UNLIKELY(waiter->polled)) {
+            await_granted(waiter);
+        } else {
+            task_wake(waiter->task, waiter->value);
+        }
         waiter = next;
     }
 }
 
-static enum park_answer line_abort(struct task *task, void *arg)
+bool line_call_off(struct line_waiter *waiter)
 {
-    struct line_waiter *waiter = arg;
     struct line *guard = waiter->guard;
     struct line_woken woken = {0};
-    (void)task;
     line_lock(guard);
     if (!waiter->waiting) {
         RULE(SYNC_CANCEL_2);
         spin_unlock(&guard->lock);
-        return PARK_BUSY;
+        return false;
     }
     line_remove(waiter->line, waiter);
     if (waiter->left != NULL) {
@@ -89,7 +92,13 @@ static enum park_answer line_abort(struct task *task, void *arg)
         waiter->left(waiter->line, &woken);
     }
     line_unlock(guard, &woken);
-    return PARK_ABORTED;
+    return true;
+}
+
+static enum park_answer line_abort(struct task *task, void *arg)
+{
+    (void)task;
+    return line_call_off(arg) ? PARK_ABORTED : PARK_BUSY;
 }
 
 int64_t line_wait_under(struct line *guard, struct line *line,
@@ -100,8 +109,9 @@ int64_t line_wait_under(struct line *guard, struct line *line,
     waiter->guard = guard;
     waiter->task = task;
     line_append(line, waiter);
+    bool polled = waiter->polled; /* it may be gone after the unlock */
     spin_unlock(&guard->lock);
-    return park(task, kind, line_abort, waiter);
+    return polled ? AMBIT_PENDING : park(task, kind, line_abort, waiter);
 }
 
 int64_t line_wait(struct line *line, struct line_waiter *waiter,

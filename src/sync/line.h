@@ -54,6 +54,7 @@ struct line_waiter {
     void *item;      /* these two mean what the object likes */
     uint32_t wanted;
     bool waiting;    /* the lock */
+    bool polled;     /* lies in a struct await, not in a frame */
     int64_t value;   /* what the wait will return */
 };
 
@@ -69,10 +70,14 @@ void line_unlock(struct line *line, struct line_woken *woken);
  * says, or -ECANCELED and the like, after which nothing was granted. */
 int64_t line_wait(struct line *line, struct line_waiter *waiter,
                   struct task *task, enum park_kind kind);
-/* The same for an object with two lines, under the lock of `guard`. */
+/* The same for an object with two lines, under the lock of `guard`.  With a
+ * polled waiter both return AMBIT_PENDING at once: src/await.h. */
 int64_t line_wait_under(struct line *guard, struct line *line,
                         struct line_waiter *waiter, struct task *task,
                         enum park_kind kind);
+
+/* Takes a waiter out, and serves who is behind.  False: it was granted. */
+bool line_call_off(struct line_waiter *waiter);
 
 /* Lock held.  Takes a waiter out; its wait will return `value`. */
 void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,

@@ -10,6 +10,7 @@
  */
 #include "src/sync/mutex.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 _Static_assert(sizeof(struct mutex) <= offsetof(struct ambit_mutex, duty_) &&
@@ -45,10 +46,9 @@ void ambit_mutex_fini(struct ambit_mutex *mutex)
             "a mutex was ended while it is locked");
 }
 
-int ambit_mutex_lock(ambit_cx *cx, struct ambit_mutex *public)
+static inline int lock(struct task *task, struct mutex *mutex,
+                       struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
-    struct mutex *mutex = mutex_of(public);
     int rc = park_check(task);
     if (UNLIKELY(rc < 0)) {
         return rc;
@@ -59,14 +59,34 @@ int ambit_mutex_lock(ambit_cx *cx, struct ambit_mutex *public)
             RULE(MUTEX_SELF_1);
             return -EDEADLK;
         }
-        rc = semaphore_wait(&mutex->permit, task, 1, PARK_MUTEX);
-        if (rc < 0) {
+        rc = semaphore_wait(&mutex->permit, waiter, task, 1, PARK_MUTEX);
+        if (rc != 0) {
             return rc;
         }
     }
     RULE(MUTEX_ONE_1);
     mutex_name(mutex, task);
     return 0;
+}
+
+int ambit_mutex_lock(ambit_cx *cx, struct ambit_mutex *mutex)
+{
+    return lock(task_of(cx), mutex_of(mutex), NULL);
+}
+
+int ambit_await_lock(ambit_cx *cx, struct ambit_await *wait,
+                     struct ambit_mutex *public)
+{
+    struct mutex *mutex = mutex_of(public);
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    if (waiter != NULL) {
+        return await_leave(waiter, lock(task_of(cx), mutex, waiter));
+    }
+    if (rc == 0) {
+        mutex_name(mutex, task_of(cx));
+    }
+    return rc;
 }
 
 int ambit_mutex_try_lock(struct ambit_mutex *public)

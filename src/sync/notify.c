@@ -10,6 +10,7 @@
  */
 #include "src/sync/semaphore.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 static struct semaphore *news(struct ambit_notify *notify)
@@ -30,14 +31,29 @@ void ambit_notify_fini(struct ambit_notify *notify)
               "a notify was ended while tasks wait for it");
 }
 
-int ambit_notify_wait(ambit_cx *cx, struct ambit_notify *notify)
+static inline int hear(struct task *task, struct ambit_notify *notify,
+                       struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
     int rc = park_check(task);
     if (rc < 0 || semaphore_try(news(notify), 1)) {
         return rc;
     }
-    return semaphore_wait(news(notify), task, 1, PARK_NOTIFY);
+    return semaphore_wait(news(notify), waiter, task, 1, PARK_NOTIFY);
+}
+
+int ambit_notify_wait(ambit_cx *cx, struct ambit_notify *notify)
+{
+    return hear(task_of(cx), notify, NULL);
+}
+
+int ambit_await_notify(ambit_cx *cx, struct ambit_await *wait,
+                       struct ambit_notify *notify)
+{
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    return waiter == NULL
+               ? rc
+               : await_leave(waiter, hear(task_of(cx), notify, waiter));
 }
 
 void ambit_notify_one(struct ambit_notify *notify)
@@ -80,24 +96,48 @@ void ambit_barrier_fini(struct ambit_barrier *barrier)
     line_fini(line_of(barrier), "a barrier was ended while tasks wait at it");
 }
 
-int ambit_barrier_wait(ambit_cx *cx, struct ambit_barrier *barrier)
+/* *ret_last: it was the last one. */
+static int meet(struct task *task, struct ambit_barrier *barrier,
+                struct line_waiter *waiter, bool *ret_last)
 {
-    struct task *task = task_of(cx);
     struct line *line = line_of(barrier);
     struct line_woken woken = {0};
-    struct line_waiter waiter = {.left = NULL};
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
     }
     line_lock(line);
     if (line->len + 1 < barrier->parties_) {
-        return (int)line_wait(line, &waiter, task, PARK_BARRIER);
+        return (int)line_wait(line, waiter, task, PARK_BARRIER);
     }
     RULE(BARRIER_ALL_1);
     line_grant_all(line, 0, &woken);
     line_unlock(line, &woken);
-    return 1;
+    *ret_last = true;
+    return 0;
+}
+
+int ambit_barrier_wait(ambit_cx *cx, struct ambit_barrier *barrier)
+{
+    struct line_waiter waiter = {0};
+    bool last = false;
+    int rc = meet(task_of(cx), barrier, &waiter, &last);
+    return last ? 1 : rc;
+}
+
+int ambit_await_barrier(ambit_cx *cx, struct ambit_await *wait,
+                        struct ambit_barrier *barrier, bool *ret_last)
+{
+    int rc;
+    bool last = false;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    if (waiter != NULL) {
+        rc = await_leave(waiter, meet(task_of(cx), barrier, waiter, &last));
+    }
+    if (rc == 0 && ret_last != NULL) {
+        *ret_last = last;
+    }
+    return rc;
 }
 
 uint32_t ambit_barrier_waiters(struct ambit_barrier *barrier)

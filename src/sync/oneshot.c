@@ -13,6 +13,7 @@
  */
 #include "src/sync/line.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 #include <ambit/channel.h>
@@ -101,10 +102,9 @@ static int take(struct ambit_oneshot *oneshot, void *ret_value)
     }
 }
 
-int ambit_oneshot_receive(ambit_cx *cx, struct ambit_oneshot *oneshot,
-                          void *ret_value)
+static int receive(struct task *task, struct ambit_oneshot *oneshot,
+                   void *ret_value, struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
     struct line *line = line_of(oneshot);
     int rc = park_check(task);
     if (rc < 0) {
@@ -113,11 +113,29 @@ int ambit_oneshot_receive(ambit_cx *cx, struct ambit_oneshot *oneshot,
     oneshot_lock(oneshot);
     rc = take(oneshot, ret_value);
     if (rc == -EAGAIN && line->first == NULL) {
-        struct line_waiter waiter = {.item = ret_value};
-        return (int)line_wait(line, &waiter, task, PARK_ONESHOT);
+        waiter->item = ret_value;
+        return (int)line_wait(line, waiter, task, PARK_ONESHOT);
     }
     spin_unlock(&line->lock);
     return rc == -EAGAIN ? -EBUSY : rc;
+}
+
+int ambit_oneshot_receive(ambit_cx *cx, struct ambit_oneshot *oneshot,
+                          void *ret_value)
+{
+    struct line_waiter waiter = {0};
+    return receive(task_of(cx), oneshot, ret_value, &waiter);
+}
+
+int ambit_await_oneshot(ambit_cx *cx, struct ambit_await *wait,
+                        struct ambit_oneshot *oneshot, void *ret_value)
+{
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    return waiter == NULL
+               ? rc
+               : await_leave(waiter, receive(task_of(cx), oneshot, ret_value,
+                                             waiter));
 }
 
 int ambit_oneshot_try_receive(struct ambit_oneshot *oneshot, void *ret_value)

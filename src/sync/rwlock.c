@@ -7,6 +7,7 @@
  */
 #include "src/sync/semaphore.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 struct rwlock {
@@ -57,10 +58,10 @@ void ambit_rwlock_fini(struct ambit_rwlock *public)
             "a rwlock was ended while it is locked");
 }
 
-static int rwlock_acquire(ambit_cx *cx, struct rwlock *rwlock, uint32_t wanted,
-                          enum park_kind kind)
+static int rwlock_acquire(struct task *task, struct rwlock *rwlock,
+                          uint32_t wanted, enum park_kind kind,
+                          struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
     int rc = park_check(task);
     if (rc < 0 || LIKELY(semaphore_try(&rwlock->permits, wanted))) {
         return rc;
@@ -68,19 +69,51 @@ static int rwlock_acquire(ambit_cx *cx, struct rwlock *rwlock, uint32_t wanted,
     if (is_writer(rwlock, task)) {
         return -EDEADLK;
     }
-    return semaphore_wait(&rwlock->permits, task, wanted, kind);
+    return semaphore_wait(&rwlock->permits, waiter, task, wanted, kind);
+}
+
+/* The same in a poll task. */
+static int rwlock_await(ambit_cx *cx, struct ambit_await *wait,
+                        struct rwlock *rwlock, uint32_t wanted,
+                        enum park_kind kind)
+{
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    return waiter == NULL
+               ? rc
+               : await_leave(waiter, rwlock_acquire(task_of(cx), rwlock, wanted,
+                                                    kind, waiter));
 }
 
 int ambit_rwlock_read(ambit_cx *cx, struct ambit_rwlock *rwlock)
 {
     RULE(RW_ONE_1);
-    return rwlock_acquire(cx, rwlock_of(rwlock), 1, PARK_READ);
+    return rwlock_acquire(task_of(cx), rwlock_of(rwlock), 1, PARK_READ,
+                          NULL);
+}
+
+int ambit_await_read(ambit_cx *cx, struct ambit_await *wait,
+                     struct ambit_rwlock *rwlock)
+{
+    RULE(RW_ONE_1);
+    return rwlock_await(cx, wait, rwlock_of(rwlock), 1, PARK_READ);
 }
 
 int ambit_rwlock_write(ambit_cx *cx, struct ambit_rwlock *public)
 {
     struct rwlock *rwlock = rwlock_of(public);
-    int rc = rwlock_acquire(cx, rwlock, ALL, PARK_WRITE);
+    int rc = rwlock_acquire(task_of(cx), rwlock, ALL, PARK_WRITE, NULL);
+    if (rc == 0) {
+        name_writer(rwlock, task_of(cx));
+    }
+    return rc;
+}
+
+int ambit_await_write(ambit_cx *cx, struct ambit_await *wait,
+                      struct ambit_rwlock *public)
+{
+    struct rwlock *rwlock = rwlock_of(public);
+    int rc = rwlock_await(cx, wait, rwlock, ALL, PARK_WRITE);
     if (rc == 0) {
         name_writer(rwlock, task_of(cx));
     }

@@ -11,6 +11,7 @@
  */
 #include "src/sync/semaphore.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 _Static_assert(sizeof(struct semaphore) == sizeof(struct ambit_semaphore),
@@ -67,16 +68,19 @@ static bool take_or_queue(struct semaphore *semaphore, uint32_t wanted)
     return take;
 }
 
-int semaphore_wait(struct semaphore *semaphore, struct task *task,
-                   uint32_t wanted, enum park_kind kind)
+int semaphore_wait(struct semaphore *semaphore, struct line_waiter *waiter,
+                   struct task *task, uint32_t wanted, enum park_kind kind)
 {
-    struct line_waiter waiter = {.left = semaphore_left, .wanted = wanted};
+    struct line_waiter own = {0};
+    waiter = waiter != NULL ? waiter : &own;
+    waiter->left = semaphore_left;
+    waiter->wanted = wanted;
     line_lock(&semaphore->line);
     if (take_or_queue(semaphore, wanted)) {
         spin_unlock(&semaphore->line.lock);
         return 0;
     }
-    return (int)line_wait(&semaphore->line, &waiter, task, kind);
+    return (int)line_wait(&semaphore->line, waiter, task, kind);
 }
 
 /* False: nobody waits any more. */
@@ -160,10 +164,9 @@ static bool is_too_much(const struct semaphore *semaphore, uint32_t count)
     return count == 0 || count > semaphore->max;
 }
 
-int ambit_semaphore_acquire(ambit_cx *cx, struct ambit_semaphore *public,
-                            uint32_t count)
+static inline int acquire(struct task *task, struct ambit_semaphore *public,
+                          uint32_t count, struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
     struct semaphore *semaphore = semaphore_of(public);
     int rc = park_check(task);
     if (rc < 0) {
@@ -175,7 +178,24 @@ int ambit_semaphore_acquire(ambit_cx *cx, struct ambit_semaphore *public,
     if (LIKELY(semaphore_try(semaphore, count))) {
         return 0;
     }
-    return semaphore_wait(semaphore, task, count, PARK_SEMAPHORE);
+    return semaphore_wait(semaphore, waiter, task, count, PARK_SEMAPHORE);
+}
+
+int ambit_semaphore_acquire(ambit_cx *cx, struct ambit_semaphore *semaphore,
+                            uint32_t count)
+{
+    return acquire(task_of(cx), semaphore, count, NULL);
+}
+
+int ambit_await_acquire(ambit_cx *cx, struct ambit_await *wait,
+                        struct ambit_semaphore *semaphore, uint32_t count)
+{
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    return waiter == NULL
+               ? rc
+               : await_leave(waiter,
+                             acquire(task_of(cx), semaphore, count, waiter));
 }
 
 int ambit_semaphore_try_acquire(struct ambit_semaphore *public, uint32_t count)

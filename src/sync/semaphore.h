@@ -60,9 +60,10 @@ static inline bool semaphore_try(struct semaphore *semaphore, uint32_t wanted)
 
 void semaphore_init(struct semaphore *semaphore, uint32_t permits,
                     uint32_t max);
-/* Waits if it has to.  0, or what park() says to a wait that is called off. */
-int semaphore_wait(struct semaphore *semaphore, struct task *task,
-                   uint32_t wanted, enum park_kind kind);
+/* Waits if it has to, with a waiter of its own when that is NULL.  0, or what
+ * park() says to a wait that is called off. */
+int semaphore_wait(struct semaphore *semaphore, struct line_waiter *waiter,
+                   struct task *task, uint32_t wanted, enum park_kind kind);
 /* 0, or -EOVERFLOW: there would be more than max. */
 int semaphore_give(struct semaphore *semaphore, uint32_t count);
 /* Whoever waits has what it wanted; no permit is made or taken. */

@@ -17,6 +17,7 @@
  */
 #include "src/sync/line.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 #include <ambit/unbounded.h>
@@ -176,10 +177,9 @@ int ambit_unbounded_send(struct ambit_unbounded *unbounded, const void *item)
     return rc;
 }
 
-int ambit_unbounded_receive(ambit_cx *cx, struct ambit_unbounded *unbounded,
-                            void *ret_item)
+static int receive(struct task *task, struct ambit_unbounded *unbounded,
+                   void *ret_item, struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
     struct block *read = NULL;
     int rc = park_check(task);
     if (rc < 0) {
@@ -188,13 +188,31 @@ int ambit_unbounded_receive(ambit_cx *cx, struct ambit_unbounded *unbounded,
     unbounded_lock(unbounded);
     rc = take(unbounded, ret_item, &read);
     if (rc == -EAGAIN) {
-        struct line_waiter waiter = {.item = ret_item};
-        return (int)line_wait(receivers(unbounded), &waiter, task,
+        waiter->item = ret_item;
+        return (int)line_wait(receivers(unbounded), waiter, task,
                               PARK_RECEIVE);
     }
     spin_unlock(&receivers(unbounded)->lock);
     free(read);
     return rc;
+}
+
+int ambit_unbounded_receive(ambit_cx *cx, struct ambit_unbounded *unbounded,
+                            void *ret_item)
+{
+    struct line_waiter waiter = {0};
+    return receive(task_of(cx), unbounded, ret_item, &waiter);
+}
+
+int ambit_await_unbounded(ambit_cx *cx, struct ambit_await *wait,
+                          struct ambit_unbounded *unbounded, void *ret_item)
+{
+    int rc;
+    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    return waiter == NULL
+               ? rc
+               : await_leave(waiter, receive(task_of(cx), unbounded, ret_item,
+                                             waiter));
 }
 
 int ambit_unbounded_try_receive(struct ambit_unbounded *unbounded,

@@ -12,6 +12,7 @@
  */
 #include "src/sync/line.h"
 
+#include "src/await.h"
 #include "src/task.h"
 
 #include <ambit/watch.h>
@@ -75,25 +76,48 @@ static int take(struct ambit_watch *watch, uint64_t *seen, void *ret_value)
     return 0;
 }
 
-int ambit_watch_receive(ambit_cx *cx, struct ambit_watch *watch,
-                        uint64_t *seen, void *ret_value)
+static int receive(struct task *task, struct ambit_watch *watch,
+                   uint64_t *seen, void *ret_value, struct line_waiter *waiter)
 {
-    struct task *task = task_of(cx);
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
     }
     watch_lock(watch);
     while ((rc = take(watch, seen, ret_value)) == -EAGAIN) {
-        struct line_waiter waiter = {0};
-        rc = (int)line_wait(line_of(watch), &waiter, task, PARK_WATCH);
-        if (rc < 0) {
+        rc = (int)line_wait(line_of(watch), waiter, task, PARK_WATCH);
+        if (rc != 0) {
             return rc;
         }
         watch_lock(watch);
     }
     spin_unlock(&line_of(watch)->lock);
     return rc;
+}
+
+int ambit_watch_receive(ambit_cx *cx, struct ambit_watch *watch,
+                        uint64_t *seen, void *ret_value)
+{
+    struct line_waiter waiter = {0};
+    return receive(task_of(cx), watch, seen, ret_value, &waiter);
+}
+
+int ambit_await_watch(ambit_cx *cx, struct ambit_await *wait,
+                      struct ambit_watch *watch, uint64_t *seen,
+                      void *ret_value)
+{
+    int rc;
+    struct line_waiter *waiter;
+    /* A grant is news only: it looks anew, and may find that others' news is
+     * what it has seen already. */
+    while ((waiter = await_enter(cx, wait, &rc)) == NULL) {
+        rc = rc == 0 ? ambit_watch_try_receive(watch, seen, ret_value) : rc;
+        if (rc != -EAGAIN) {
+            return rc;
+        }
+    }
+    return await_leave(waiter, receive(task_of(cx), watch, seen, ret_value,
+                                       waiter));
 }
 
 int ambit_watch_try_receive(struct ambit_watch *watch, uint64_t *seen,
