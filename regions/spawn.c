@@ -36,13 +36,21 @@ static void run_job(struct blocking_job *job)
     task_run_blocking(CONTAINER_OF(job, struct task, job));
 }
 
+/* One more that waits for its first run: 0, or -EAGAIN. */
+static int may_wait(struct task *task)
+{
+    return LIKELY(task->runtime->options.unstarted_max == 0)
+               ? 0
+               : task_count(task);
+}
+
 /* Queues it where its tier runs, on that worker if there is one; on failure it
  * is still ours. */
 static int start(struct region *region, struct task *task,
                  struct worker *worker)
 {
     if (task->tier != AMBIT_BLOCKING) {
-        int rc = task_count(task);
+        int rc = may_wait(task);
         if (UNLIKELY(rc < 0)) {
             return rc;
         }
@@ -174,7 +182,7 @@ int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
         region_leave(region, REGION_TASK);
         return rc;
     }
-    rc = task_count(task);
+    rc = may_wait(task);
     if (rc < 0) {
         task_unmake(task);
         region_leave(region, REGION_TASK);

@@ -357,9 +357,6 @@ int task_count(struct task *task)
 {
     struct runtime *runtime = task->runtime;
     uint32_t max = runtime->options.unstarted_max;
-    if (LIKELY(max == 0)) {
-        return 0;
-    }
     /* ORDER(unstarted): relaxed.  A count; pairs with task_begins(). */
     if (atomic_fetch_add_explicit(&runtime->unstarted, 1,
                                   memory_order_relaxed) < max) {

@@ -217,7 +217,8 @@ void task_start(struct task *task, bool alert);
 
 /* On that worker; one that is not pinned may be taken over by another. */
 void task_start_on(struct task *task, struct worker *worker);
-/* Before its start: 0, or -EAGAIN at the ceiling on those that wait for it. */
+/* Before its start, where there is a ceiling on those that wait for it: 0, or
+ * -EAGAIN. */
 int task_count(struct task *task);
 
 /* On the borrowed stack: runs the task until it ends or goes dormant. */

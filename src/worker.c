@@ -34,8 +34,8 @@ static uint32_t flags_of(struct task_owner *owner)
     return atomic_load_explicit(&owner->flags, memory_order_relaxed);
 }
 
-static void push_ready(struct worker *worker, struct task *task,
-                       uint32_t flags)
+static inline void push_ready(struct worker *worker, struct task *task,
+                              uint32_t flags)
 {
     CHECK(task_worker(task) == worker);
     if (LIKELY((flags & OWNER_LANED) == 0)) {
@@ -342,7 +342,7 @@ static size_t run_timers(struct worker *worker)
 }
 
 /* Nothing but ready tasks wants the worker just now. */
-static bool only_ready(struct worker *worker)
+static inline bool only_ready(struct worker *worker)
 {
     return worker->pinned.first == NULL && worker->notes_local == NULL &&
            note_queue_seems_empty(&worker->inject) &&
