@@ -79,7 +79,7 @@ static void sweep(ambit_cx *cx, struct post *post)
         if (rc == 0) {
             tally_up(&post->received);
         }
-    } while (rc == 0 || (rc == -EAGAIN && ambit_yield(cx) == 0));
+    } while (rc == 0 || (rc == -EAGAIN && ambit_sleep(cx, ambit_us(1)) == 0));
     always(tally_get(&post->received) <= tally_get(&post->accepted));
     always(rc != -EPIPE ||
            tally_get(&post->received) == tally_get(&post->accepted));
