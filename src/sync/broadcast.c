@@ -107,10 +107,11 @@ void ambit_broadcast_subscribe(struct ambit_broadcast *broadcast,
     spin_unlock(&line_of(broadcast)->lock);
 }
 
-static int receive(struct task *task,
-                   struct ambit_broadcast_receiver *receiver, void *ret_item,
-                   struct line_waiter *waiter)
+static inline int receive(struct task *task,
+                          struct ambit_broadcast_receiver *receiver,
+                          void *ret_item, struct line_waiter *waiter)
 {
+    struct line_waiter own;
     struct ambit_broadcast *broadcast = receiver->broadcast_;
     int rc = park_check(task);
     if (rc < 0) {
@@ -118,6 +119,7 @@ static int receive(struct task *task,
     }
     broadcast_lock(broadcast);
     while ((rc = take(receiver, ret_item)) == -EAGAIN) {
+        waiter = line_waiter_or(waiter, &own);
         rc = (int)line_wait(line_of(broadcast), waiter, task, PARK_RECEIVE);
         if (rc != 0) {
             return rc;
@@ -132,8 +134,7 @@ int ambit_broadcast_receive(ambit_cx *cx,
                             struct ambit_broadcast_receiver *receiver,
                             void *ret_item)
 {
-    struct line_waiter waiter = {0};
-    return receive(task_of(cx), receiver, ret_item, &waiter);
+    return receive(task_of(cx), receiver, ret_item, NULL);
 }
 
 int ambit_await_broadcast(ambit_cx *cx, struct ambit_await *wait,

@@ -164,15 +164,15 @@ static int take(struct ambit_channel *channel, void *ret_item,
 /* --- send and receive ------------------------------------------------------ */
 
 /* A place for the item, or for a permit.  Without a task: -EAGAIN, no wait. */
-static int enter(struct ambit_channel *channel, const void *item,
-                 struct task *task, struct line_waiter *waiter)
+static inline int enter(struct ambit_channel *channel, const void *item,
+                        struct task *task, struct line_waiter *waiter)
 {
-    struct line_waiter own = {0};
+    struct line_waiter own;
     struct line_woken woken = {0};
     channel_lock(channel);
     int rc = refusal(channel);
     if (rc == -EAGAIN && task != NULL) {
-        waiter = waiter != NULL ? waiter : &own;
+        waiter = line_waiter_or(waiter, &own);
         waiter->item = (void *)(uintptr_t)item;
         return (int)line_wait(senders(channel), waiter, task, PARK_SEND);
     }
@@ -219,15 +219,15 @@ int ambit_channel_try_send(struct ambit_channel *channel, const void *item)
 }
 
 /* Without a task: -EAGAIN in place of a wait. */
-static int leave(struct ambit_channel *channel, void *ret_item,
-                 struct task *task, struct line_waiter *waiter)
+static inline int leave(struct ambit_channel *channel, void *ret_item,
+                        struct task *task, struct line_waiter *waiter)
 {
-    struct line_waiter own = {0};
+    struct line_waiter own;
     struct line_woken woken = {0};
     channel_lock(channel);
     int rc = take(channel, ret_item, &woken);
     if (rc == -EAGAIN && task != NULL) {
-        waiter = waiter != NULL ? waiter : &own;
+        waiter = line_waiter_or(waiter, &own);
         waiter->item = ret_item;
         return (int)line_wait_under(senders(channel), receivers(channel),
                                     waiter, task, PARK_RECEIVE);

@@ -76,6 +76,18 @@ int64_t line_wait_under(struct line *guard, struct line *line,
                         struct line_waiter *waiter, struct task *task,
                         enum park_kind kind);
 
+/* The one in a machine's state, or the one in the caller's frame, which is
+ * begun only here, where there is something to wait for. */
+static inline struct line_waiter *line_waiter_or(struct line_waiter *given,
+                                                 struct line_waiter *own)
+{
+    if (given != NULL) {
+        return given;
+    }
+    *own = (struct line_waiter){0};
+    return own;
+}
+
 /* Takes a waiter out, and serves who is behind.  False: it was granted. */
 bool line_call_off(struct line_waiter *waiter);
 

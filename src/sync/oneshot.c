@@ -102,9 +102,10 @@ static int take(struct ambit_oneshot *oneshot, void *ret_value)
     }
 }
 
-static int receive(struct task *task, struct ambit_oneshot *oneshot,
-                   void *ret_value, struct line_waiter *waiter)
+static inline int receive(struct task *task, struct ambit_oneshot *oneshot,
+                          void *ret_value, struct line_waiter *waiter)
 {
+    struct line_waiter own;
     struct line *line = line_of(oneshot);
     int rc = park_check(task);
     if (rc < 0) {
@@ -113,6 +114,7 @@ static int receive(struct task *task, struct ambit_oneshot *oneshot,
     oneshot_lock(oneshot);
     rc = take(oneshot, ret_value);
     if (rc == -EAGAIN && line->first == NULL) {
+        waiter = line_waiter_or(waiter, &own);
         waiter->item = ret_value;
         return (int)line_wait(line, waiter, task, PARK_ONESHOT);
     }
@@ -123,8 +125,7 @@ static int receive(struct task *task, struct ambit_oneshot *oneshot,
 int ambit_oneshot_receive(ambit_cx *cx, struct ambit_oneshot *oneshot,
                           void *ret_value)
 {
-    struct line_waiter waiter = {0};
-    return receive(task_of(cx), oneshot, ret_value, &waiter);
+    return receive(task_of(cx), oneshot, ret_value, NULL);
 }
 
 int ambit_await_oneshot(ambit_cx *cx, struct ambit_await *wait,

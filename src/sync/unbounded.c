@@ -177,9 +177,10 @@ int ambit_unbounded_send(struct ambit_unbounded *unbounded, const void *item)
     return rc;
 }
 
-static int receive(struct task *task, struct ambit_unbounded *unbounded,
-                   void *ret_item, struct line_waiter *waiter)
+static inline int receive(struct task *task, struct ambit_unbounded *unbounded,
+                          void *ret_item, struct line_waiter *waiter)
 {
+    struct line_waiter own;
     struct block *read = NULL;
     int rc = park_check(task);
     if (rc < 0) {
@@ -188,6 +189,7 @@ static int receive(struct task *task, struct ambit_unbounded *unbounded,
     unbounded_lock(unbounded);
     rc = take(unbounded, ret_item, &read);
     if (rc == -EAGAIN) {
+        waiter = line_waiter_or(waiter, &own);
         waiter->item = ret_item;
         return (int)line_wait(receivers(unbounded), waiter, task,
                               PARK_RECEIVE);
@@ -200,8 +202,7 @@ static int receive(struct task *task, struct ambit_unbounded *unbounded,
 int ambit_unbounded_receive(ambit_cx *cx, struct ambit_unbounded *unbounded,
                             void *ret_item)
 {
-    struct line_waiter waiter = {0};
-    return receive(task_of(cx), unbounded, ret_item, &waiter);
+    return receive(task_of(cx), unbounded, ret_item, NULL);
 }
 
 int ambit_await_unbounded(ambit_cx *cx, struct ambit_await *wait,

@@ -76,15 +76,18 @@ static int take(struct ambit_watch *watch, uint64_t *seen, void *ret_value)
     return 0;
 }
 
-static int receive(struct task *task, struct ambit_watch *watch,
-                   uint64_t *seen, void *ret_value, struct line_waiter *waiter)
+static inline int receive(struct task *task, struct ambit_watch *watch,
+                          uint64_t *seen, void *ret_value,
+                          struct line_waiter *waiter)
 {
+    struct line_waiter own;
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
     }
     watch_lock(watch);
     while ((rc = take(watch, seen, ret_value)) == -EAGAIN) {
+        waiter = line_waiter_or(waiter, &own);
         rc = (int)line_wait(line_of(watch), waiter, task, PARK_WATCH);
         if (rc != 0) {
             return rc;
@@ -98,8 +101,7 @@ static int receive(struct task *task, struct ambit_watch *watch,
 int ambit_watch_receive(ambit_cx *cx, struct ambit_watch *watch,
                         uint64_t *seen, void *ret_value)
 {
-    struct line_waiter waiter = {0};
-    return receive(task_of(cx), watch, seen, ret_value, &waiter);
+    return receive(task_of(cx), watch, seen, ret_value, NULL);
 }
 
 int ambit_await_watch(ambit_cx *cx, struct ambit_await *wait,
