@@ -2,8 +2,9 @@
 /*
  * idle.pml -- how a worker falls asleep, and who wakes it.
  *
- * Of: src/idle.c    idle_sleep idle_wait idle_steal steal_any search_begin
- *       search_end idle_alert idle_wake claim_sleeper
+ * Of: src/idle.c    idle_sleep idle_wait idle_steal search_begin search_end
+ *       idle_alert idle_wake claim_sleeper
+ *     src/steal.c   steal_any steal_could
  *     src/worker.c  worker_post worker_loop
  *     src/note.h    note_put note_take
  *

@@ -322,7 +322,7 @@ static const struct scenario scenarios[] = {
      begin_roomy,
      {receiver, sender_01},
      two_handled,
-     3,
+     2,
      2},
     {"one sender, twice", begin_idle, {receiver, sender_01}, two_handled, 2, 1},
     {"two senders",

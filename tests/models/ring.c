@@ -43,6 +43,12 @@ void worker_post(struct worker *worker, struct note *note)
     bell_ring(&bell);
 }
 
+void await_granted(struct line_waiter *waiter)
+{
+    (void)waiter;
+    model_fail("nobody here is a poll task");
+}
+
 void task_wake(struct task *whom, int64_t value)
 {
     MUST(whom == &task && worker_self == &kit_workers[1] && !woken);
