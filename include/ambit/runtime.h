@@ -117,7 +117,9 @@ AMBIT_API int ambit_runtime_run(ambit_runtime *runtime, ambit_task_fn *fn,
 /* Any thread, also a signal handler's: cancels the root region of a run. */
 AMBIT_API void ambit_runtime_stop(ambit_runtime *runtime);
 
-/* NULL is fine.  Never while a run is going on. */
+/* NULL is fine.  Never while a run is going on, nor while a thread outside is in
+ * a call about something of it (a wake, a send, a spawn): such a call may ring a
+ * worker's bell as the last thing it does. */
 AMBIT_API void ambit_runtime_destroy(ambit_runtime *runtime);
 
 /* Exact when no run is going on, a snapshot otherwise.  Any thread. */
