@@ -332,6 +332,9 @@ $B/demo-driver: $(call obj,$(DEMO_SRC)) $B/internal.a
 
 # Each program leaves "passed failed" in its .ran file; sum.sh adds them up.
 RAN := $(TESTS:=.ran)
+# The longest first: what begins last, one core has to wait for.
+LONG := $(filter %/campaign_test.ran %/soak_test.ran %/kvd_crash_test.ran,$(RAN))
+RAN := $(LONG) $(filter-out $(LONG),$(RAN))
 
 run-tests: $(RAN) | $(EXAMPLES) $(KVD) $(DEMO)
 	@tests/harness/sum.sh $(RAN)
