@@ -162,7 +162,7 @@ static int stops(ambit_cx *cx, void *arg)
     (void)cx;
     AMBIT_ASYNC_BEGIN(stops, 2, s);
     AMBIT_AWAIT(1, rc, s->left-- > 1 ? AMBIT_PENDING : 0);
-    AMBIT_AWAIT(2, rc, s->left-- > 0 ? AMBIT_PENDING : rc);
+    AMBIT_AWAIT(2, rc, s->left-- > 0 ? AMBIT_PENDING : 0);
     AMBIT_ASYNC_END(rc);
 }
 
