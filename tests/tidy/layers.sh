@@ -14,17 +14,7 @@ cd "$(dirname "$0")/../.." || exit 1
 mapfile -t files < <(find include src regions actors spec docs/examples \
     -name '*.[chS]' ! -name 'test_*' 2>/dev/null | sort)
 
-# Per file: "path:line:text" of its code, comments and strings removed.
-code()
-{
-    local f
-    for f in "$@"; do
-        awk -f tests/tidy/strip.awk "$f" |
-            awk -v f="$f" '/#|[A-Za-z]/ { print f ":" FNR ":" $0 }'
-    done
-}
-
-offences=$(code "${files[@]}" | awk '
+offences=$(awk -v named=1 -f tests/tidy/strip.awk "${files[@]}" | awk '
 function say(text) { printf "%s:%s: %s\n", file, line, text }
 function room(path) { sub(/\/.*/, "", path); return path }
 BEGIN {

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: MIT
 #
 # strip.awk -- C without its comments and without what is inside its strings,
-# line for line.  Include lines keep their names.
+# line for line.  Include lines keep their names.  -v named=1 puts "path:line:"
+# before each that has code.
+function put(text)
+{
+    if (!named) {
+        print text
+    } else if (text ~ /#|[A-Za-z]/) {
+        print FILENAME ":" FNR ":" text
+    }
+}
+FNR == 1 { inside = 0 }
 {
     line = $0
     out = ""
     if (!inside && line ~ /^[ \t]*#[ \t]*include/) {
         sub(/\/\*.*/, "", line)
-        print line
+        put(line)
         next
     }
     while (line != "") {
@@ -33,5 +43,5 @@
         }
         out = out mark mark
     }
-    print out
+    put(out)
 }
