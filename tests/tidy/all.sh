@@ -2,23 +2,29 @@
 # SPDX-License-Identifier: MIT
 #
 # all.sh -- every script beside this one, side by side; fails when one does.
+# Each says what it has to say as it ends.
 cd "$(dirname "$0")/../.." || exit 1
-said=$(mktemp -d)
-trap 'rm -rf "$said"' EXIT
+
+run() # run SCRIPT: what it says in one piece
+{
+    said=$("$1" 2>&1)
+    status=$?
+    printf '%s\n' "$said"
+    [ $status -eq 0 ] || echo "$1: FAILED ($status)"
+    return $status
+}
+
 set --
 for script in tests/tidy/*.sh; do
     case $script in
     */all.sh | */bite.sh) continue ;; # builds: see .ci/run
     esac
     [ -x "$script" ] || continue
-    "$script" >"$said/$#" 2>&1 &
+    run "$script" &
     set -- "$@" $!
 done
 bad=0
-i=0
 for pid; do
     wait "$pid" || bad=1
-    cat "$said/$i"
-    i=$((i + 1))
 done
 exit $bad
