@@ -3,8 +3,7 @@
  * actors.c -- what a message costs: to and fro, many to one, round a ring, and
  * as a call.
  *
- * The peers play W3 with two tasks and two bounded channels.  Here two actors
- * send to each other, which is why the row is named W3_pingpong_actors.
+ * W3 with two tasks and two channels is in channels.c.
  */
 #include "tests/bench/bench.h"
 
@@ -102,10 +101,6 @@ int bench_pingpong(void)
 
 /* --- W4: four producers, one actor ---------------------------------------- */
 
-enum {
-    PRODUCERS = 4,
-};
-
 struct sink {
     uint64_t sum;
     uint64_t left;
@@ -159,29 +154,30 @@ static int produce(ambit_cx *cx, void *arg)
     return rc;
 }
 
-static int mpsc_round(ambit_cx *cx, void *arg)
+int bench_mpsc_round(ambit_cx *cx, void *arg)
 {
-    uint64_t each = *(uint64_t *)arg;
+    const struct bench_mpsc *plan = arg;
+    uint64_t each = plan->each;
     uint64_t sum = 0;
     int rc = 0;
     ambit_scope (cx, all, &rc) {
         ambit_actor_ref to;
-        struct sink sink = {.left = PRODUCERS * each, .ret_sum = &sum};
+        struct sink sink = {.left = plan->producers * each, .ret_sum = &sum};
         rc = ambit_actor_start(cx, all, &sink_type, &sink, sizeof sink, &to);
-        for (unsigned i = 0; i < PRODUCERS && rc == 0; i++) {
+        for (uint64_t i = 0; i < plan->producers && rc == 0; i++) {
             rc = ambit_spawn(all, produce, &(struct producer){to, each});
         }
     }
-    BENCH_NEED(rc < 0 || sum == PRODUCERS * (each * (each - 1) / 2));
+    BENCH_NEED(rc < 0 || sum == plan->producers * (each * (each - 1) / 2));
     return rc;
 }
 
 static int mpsc(ambit_cx *cx, void *arg)
 {
-    uint64_t each = bench_count(2500000);
+    struct bench_mpsc plan = {4, bench_count(2500000)};
     (void)arg;
-    return bench_rate(cx, "W4_mpsc", "Mmsg/s", PRODUCERS * each, mpsc_round,
-                      &each);
+    return bench_rate(cx, "W4_mpsc", "Mmsg/s", plan.producers * plan.each,
+                      bench_mpsc_round, &plan);
 }
 
 int bench_mpsc(void)

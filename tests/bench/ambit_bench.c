@@ -16,31 +16,51 @@ enum {
     LIMIT_S = 120, /* of one workload */
 };
 
+enum {
+    ONE = 1, /* with one worker */
+    TWO = 2,
+    BOTH = ONE | TWO,
+    SWEEP = 4,   /* cost against size: when it is asked for */
+    ANY_CPU = 8, /* it is not held on as many cpus as it has workers */
+};
+
 static const struct bench_workload workloads[] = {
-    {"W1", "spawn 1,000 trivial tasks, join all", true, true, bench_spawn_join},
-    {"W2", "two tasks yield to each other", true, false, bench_yield},
-    {"W3", "two actors send to each other", true, true, bench_pingpong},
-    {"W4", "4 producers, one actor, mailbox of 1,024", true, true, bench_mpsc},
-    {"W5", "10-ary tree to a million leaves, sums joined", true, true,
-     bench_skynet},
-    {"W6", "ring of 1,000 actors, one token", true, true, bench_threadring},
-    {"W7", "call of a gen-server", true, true, bench_call},
-    {"W8t", "memory of a million idle poll tasks", true, false,
-     bench_memory_task},
-    {"W8f", "memory of a million parked fibers", true, false,
-     bench_memory_fiber},
-    {"W8a", "memory of a million idle actors", true, false, bench_memory_actor},
-    {"W9s", "a million sleepers, 0 to 1 s", true, true, bench_sleepers},
-    {"W9a", "arm and cancel a timer", true, false, bench_arm_cancel},
-    {"W10", "TCP echo, 64 bytes; 1, 64, 1,000 connections", true, false,
-     bench_echo},
-    {"W12", "cancel 111,110 parked tasks", true, true, bench_cancel},
-    {"W13", "no-op on the blocking pool", true, true, bench_blocking},
-    {"W15", "wake across workers, and be woken", false, true, bench_wake},
-    {"W17", "crash of a supervised server until it answers", true, true,
+    {"W1", "spawn 1,000 trivial tasks, join all", BOTH, bench_spawn_join},
+    {"W2", "two tasks yield to each other", ONE, bench_yield},
+    {"W3", "two tasks and two channels of 16", BOTH, bench_channels},
+    {"W3a", "two actors send to each other", BOTH, bench_pingpong},
+    {"W4", "4 producers, one actor, mailbox of 1,024", BOTH, bench_mpsc},
+    {"W5", "10-ary tree to a million leaves, sums joined", BOTH, bench_skynet},
+    {"W6", "ring of 1,000 actors, one token", BOTH, bench_threadring},
+    {"W7", "call of a gen-server", BOTH, bench_call},
+    {"W8t", "memory of a million idle poll tasks", ONE, bench_memory_task},
+    {"W8f", "memory of a million parked fibers", ONE, bench_memory_fiber},
+    {"W8a", "memory of a million idle actors", ONE, bench_memory_actor},
+    {"W9s", "a million sleepers, 0 to 1 s", BOTH, bench_sleepers},
+    {"W9a", "arm and cancel a timer", ONE, bench_arm_cancel},
+    {"W10", "TCP echo, 64 bytes; 1, 64, 1,000 connections", ONE, bench_echo},
+    {"W12", "cancel 111,110 parked tasks", BOTH, bench_cancel},
+    {"W13", "no-op on the blocking pool", BOTH, bench_blocking},
+    {"W15", "wake across workers, and be woken", TWO, bench_wake},
+    {"W17", "crash of a supervised server until it answers", BOTH,
      bench_restart},
-    {"checkpoint", "a cancel point that is not cancelled", true, false,
+    {"W18", "a thread asks a task, and waits", BOTH, bench_boundary},
+    {"W19", "semaphore and mutex, handed on", BOTH, bench_sync},
+    {"S1", "256 requests from worker to worker", TWO, bench_ping_pong},
+    {"S2", "2,048 messages at once, and their sum", TWO, bench_send_drain},
+    {"S3", "start, 64 requests, stop", TWO, bench_cold_start},
+    {"S4", "64 times 16 tasks that compute", TWO, bench_fanout},
+    {"S5", "the same, one task much longer", TWO, bench_fanout_skewed},
+    {"checkpoint", "a cancel point that is not cancelled", ONE,
      bench_checkpoint},
+    {"P1", "tasks in a scope, 10 to 10^6", ONE | SWEEP, bench_crowds},
+    {"P2", "actors, 10 to 10^6", ONE | SWEEP, bench_actor_crowds},
+    {"P3", "producers of one queue, 1 to 64", BOTH | SWEEP, bench_producers},
+    {"P4", "scopes in scopes, 1 to 10^4 deep", ONE | SWEEP, bench_depths},
+    {"P5", "leaves of a 10-ary tree, 10 to 10^6", BOTH | SWEEP, bench_leaves},
+    {"P6", "workers, 1 to twice the cpus", ONE | SWEEP | ANY_CPU,
+     bench_workers},
+    {"P7", "timers armed, 10 to 10^6", ONE | SWEEP, bench_armed},
 };
 
 #define WORKLOADS (sizeof workloads / sizeof workloads[0])
@@ -53,6 +73,8 @@ static void usage(FILE *out)
             "  --reps N       repetitions of each row (5)\n"
             "  --min-ms N     each lasts at least this long (500)\n"
             "  --divide N     divides all counts: to see that it runs (1)\n"
+            "  --sweep        cost against size (P1, P2, ...) instead\n"
+            "  --sizes N,N    of a sweep, these sizes only\n"
             "  --json FILE    the rows, their samples and the machine\n"
             "  --loadgen FILE the clients of W10\n"
             "  --lines        rows only\n"
@@ -68,6 +90,7 @@ struct request {
     unsigned workers; /* 0: both */
     const char *json;
     const char *serve;
+    bool sweep;
     bool lines;
     char **names;
     int names_len;
@@ -109,6 +132,12 @@ static void take_option(struct request *request, int option, const char *value)
     case 'l':
         request->lines = true;
         break;
+    case 'S':
+        request->sweep = true;
+        break;
+    case 'z':
+        bench.sizes = value;
+        break;
     case 's':
         request->serve = value;
         break;
@@ -130,6 +159,8 @@ static void parse(int argc, char **argv, struct request *request)
         {"divide", required_argument, NULL, 'd'},
         {"json", required_argument, NULL, 'j'},
         {"loadgen", required_argument, NULL, 'g'},
+        {"sweep", no_argument, NULL, 'S'},
+        {"sizes", required_argument, NULL, 'z'},
         {"lines", no_argument, NULL, 'l'},
         {"serve-echo", required_argument, NULL, 's'},
         {"machine", no_argument, NULL, 'M'},
@@ -156,7 +187,8 @@ static bool is_wanted(const struct request *request,
             return true;
         }
     }
-    return request->names_len == 0;
+    return request->names_len == 0 &&
+           ((workload->runs & SWEEP) != 0) == request->sweep;
 }
 
 /* A typing error is not silently nothing. */
@@ -184,7 +216,9 @@ static bool run_one(const struct bench_workload *workload, unsigned workers)
     pid_t pid = fork();
     if (pid == 0) {
         bench.workers = workers;
-        bench_pin(workers);
+        if ((workload->runs & ANY_CPU) == 0) {
+            bench_pin(workers);
+        }
         alarm(LIMIT_S);
         int rc = workload->run();
         if (rc < 0) {
@@ -217,10 +251,10 @@ static unsigned run_all(const struct request *request)
         if (!request->lines) {
             printf("## %s: %s\n", workload->id, workload->what);
         }
-        if (workload->one && request->workers != 2) {
+        if ((workload->runs & ONE) && request->workers != 2) {
             failures += !run_one(workload, 1);
         }
-        if (workload->two && request->workers != 1) {
+        if ((workload->runs & TWO) && request->workers != 1) {
             failures += !run_one(workload, 2);
         }
     }

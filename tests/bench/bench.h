@@ -23,7 +23,7 @@
 #include <string.h>
 
 enum {
-    BENCH_ROWS_MAX = 128,
+    BENCH_ROWS_MAX = 256,
     BENCH_REPS_MAX = 32,
 };
 
@@ -31,6 +31,8 @@ struct bench_row {
     char workload[48]; /* with its number of workers: W1_spawn_join.2c */
     char peer[32];
     char unit[16];
+    char curve[32]; /* a point of this one, at `size`; or "" */
+    uint64_t size;
     bool higher_is_better;
     unsigned len;
     unsigned observations; /* behind each sample that is a percentile, or 0 */
@@ -51,6 +53,7 @@ struct bench {
     unsigned divisor;    /* of every count: 1 for figures worth a look */
     unsigned workers;    /* of the workload that runs now */
     const char *loadgen; /* the echo clients' program, or NULL */
+    const char *sizes;   /* of a sweep: "10,1000"; NULL: all */
     struct bench_rows *rows;
 };
 extern struct bench bench;
@@ -60,8 +63,7 @@ typedef int bench_round(ambit_cx *cx, void *arg);
 struct bench_workload {
     const char *id; /* W1 */
     const char *what;
-    bool one;         /* runs with one worker */
-    bool two;         /* runs with two */
+    unsigned runs;    /* how: see ambit_bench.c */
     int (*run)(void); /* 0 or -errno; reports its own rows */
 };
 
@@ -72,6 +74,11 @@ size_t bench_rss_bytes(void);
 size_t bench_free_bytes(void);
 /* A count of a workload, after the divisor; at least 1. */
 uint64_t bench_count(uint64_t full);
+/* Whether a sweep takes that size: what was asked for, the divisor, and free
+ * memory of so many bytes for each. */
+bool bench_takes(const char *curve, uint64_t size, size_t each);
+/* 1, 3, 10, 30, ... */
+uint64_t bench_next_size(uint64_t size);
 /* xorshift64*; the peers draw the same numbers. */
 uint64_t bench_random(uint64_t *state);
 int bench_compare(const void *a, const void *b); /* of doubles, for qsort */
@@ -79,12 +86,17 @@ int bench_compare(const void *a, const void *b); /* of doubles, for qsort */
 /* ns for each operation. */
 int bench_ns(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,
              bench_round *round, void *arg);
+/* The same as a point of a curve; the size, "@1000", is added to the name. */
+int bench_ns_at(ambit_cx *cx, const char *curve, uint64_t size, uint64_t ops,
+                bench_round *round, void *arg);
 /* Millions of operations a second. */
 int bench_rate(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,
                bench_round *round, void *arg);
 /* A row measured by other means; ".1c" or ".2c" is added. */
 struct bench_row *bench_row(const char *name, const char *unit,
                             bool higher_is_better);
+struct bench_row *bench_row_at(const char *curve, uint64_t size,
+                               const char *unit);
 void bench_add(struct bench_row *row, double sample);
 /* Prints it: `workload peer median unit best= n=`. */
 void bench_print(const struct bench_row *row);
@@ -118,11 +130,22 @@ void bench_pin(unsigned cpus);
 /* json.c */
 int bench_write_json(const char *path, const struct bench_rows *rows);
 
+/* Rounds that sweeps use, too.  Their arguments: uint64_t, a number of lots of
+ * 1,000 tasks; uint64_t, leaves; struct bench_mpsc. */
+struct bench_mpsc {
+    uint64_t producers;
+    uint64_t each; /* messages */
+};
+int bench_spawn_join_round(ambit_cx *cx, void *arg); /* tasks.c */
+int bench_skynet_round(ambit_cx *cx, void *arg);
+int bench_mpsc_round(ambit_cx *cx, void *arg); /* actors.c */
+
 /* The workloads, by file. */
 int bench_spawn_join(void); /* tasks.c */
 int bench_yield(void);
 int bench_skynet(void);
 int bench_checkpoint(void);
+int bench_channels(void); /* channels.c */
 int bench_pingpong(void); /* actors.c */
 int bench_mpsc(void);
 int bench_threadring(void);
@@ -132,11 +155,25 @@ int bench_memory_fiber(void);
 int bench_memory_actor(void);
 int bench_sleepers(void); /* timers.c */
 int bench_arm_cancel(void);
+int bench_armed(void);
 int bench_echo(void); /* echo.c */
 int bench_echo_serve(const char *port);
-int bench_cancel(void);   /* cancel.c */
-int bench_blocking(void); /* blocking.c */
-int bench_wake(void);     /* wake.c */
-int bench_restart(void);  /* restart.c */
+int bench_cancel(void);    /* cancel.c */
+int bench_blocking(void);  /* blocking.c */
+int bench_wake(void);      /* wake.c */
+int bench_restart(void);   /* restart.c */
+int bench_boundary(void);  /* boundary.c */
+int bench_sync(void);      /* sync.c */
+int bench_ping_pong(void); /* coordination.c */
+int bench_send_drain(void);
+int bench_cold_start(void);
+int bench_fanout(void);
+int bench_fanout_skewed(void);
+int bench_crowds(void); /* curves.c */
+int bench_depths(void);
+int bench_leaves(void);
+int bench_workers(void);
+int bench_actor_crowds(void); /* curves_actors.c */
+int bench_producers(void);
 
 #endif

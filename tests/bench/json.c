@@ -19,10 +19,15 @@ static double sample_worst(const struct bench_row *row)
 static void write_row(FILE *out, const struct bench_row *row)
 {
     fprintf(out,
-            "    {\"workload\": \"%s\", \"peer\": \"%s\", \"unit\": \"%s\", "
+            "    {\"workload\": \"%s\", \"peer\": \"%s\", \"unit\": \"%s\", ",
+            row->workload, row->peer, row->unit);
+    if (row->curve[0] != '\0') {
+        fprintf(out, "\"curve\": \"%s\", \"size\": %llu, ", row->curve,
+                (unsigned long long)row->size);
+    }
+    fprintf(out,
             "\"higher_is_better\": %s, \"median\": %.6g, \"best\": %.6g, "
             "\"worst\": %.6g, \"cpu_s\": %.4g, \"samples\": [",
-            row->workload, row->peer, row->unit,
             row->higher_is_better ? "true" : "false", bench_median(row),
             bench_best(row), sample_worst(row), row->cpu_s);
     for (unsigned i = 0; i < row->len; i++) {

@@ -75,6 +75,35 @@ int bench_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+bool bench_takes(const char *curve, uint64_t size, size_t each)
+{
+    const char *at = bench.sizes;
+    bool asked = at == NULL;
+    while (at != NULL && !asked) {
+        asked = strtoull(at, NULL, 10) == size;
+        at = strchr(at, ',');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    if (!asked || size > bench_count(1000000)) {
+        return false;
+    }
+    if (bench_free_bytes() / each < size) {
+        printf("# %s@%llu left out: not enough memory\n", curve,
+               (unsigned long long)size);
+        return false;
+    }
+    return true;
+}
+
+uint64_t bench_next_size(uint64_t size)
+{
+    uint64_t power = 1;
+    while (power * 10 <= size) {
+        power *= 10;
+    }
+    return size == power ? 3 * power : 10 * power;
+}
+
 struct bench_row *bench_row(const char *name, const char *unit,
                             bool higher_is_better)
 {
@@ -88,6 +117,17 @@ struct bench_row *bench_row(const char *name, const char *unit,
     snprintf(row->peer, sizeof row->peer, "ambit-%s", ambit_version());
     snprintf(row->unit, sizeof row->unit, "%s", unit);
     row->higher_is_better = higher_is_better;
+    return row;
+}
+
+struct bench_row *bench_row_at(const char *curve, uint64_t size,
+                               const char *unit)
+{
+    char name[40];
+    snprintf(name, sizeof name, "%.20s@%llu", curve, (unsigned long long)size);
+    struct bench_row *row = bench_row(name, unit, false);
+    snprintf(row->curve, sizeof row->curve, "%s", curve);
+    row->size = size;
     return row;
 }
 
@@ -157,6 +197,12 @@ int bench_ns(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,
              bench_round *round, void *arg)
 {
     return measure(cx, bench_row(name, unit, false), ops, round, arg);
+}
+
+int bench_ns_at(ambit_cx *cx, const char *curve, uint64_t size, uint64_t ops,
+                bench_round *round, void *arg)
+{
+    return measure(cx, bench_row_at(curve, size, "ns/op"), ops, round, arg);
 }
 
 int bench_rate(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,

@@ -30,7 +30,7 @@ static int spawn_lot(ambit_region *region, ambit_task *ret_tasks)
 }
 
 /* The scope joins them. */
-static int spawn_join_round(ambit_cx *cx, void *arg)
+int bench_spawn_join_round(ambit_cx *cx, void *arg)
 {
     uint64_t lots = *(uint64_t *)arg;
     int rc = 0;
@@ -81,7 +81,7 @@ static int spawn_join(ambit_cx *cx, void *arg)
     uint64_t lots = bench_count(1000);
     (void)arg;
     int rc = bench_ns(cx, "W1_spawn_join", "ns/task", lots * LOT,
-                      spawn_join_round, &lots);
+                      bench_spawn_join_round, &lots);
     if (rc == 0) {
         rc = bench_ns(cx, "W1_spawn_join_poll", "ns/task", lots * LOT,
                       spawn_join_poll_round, &lots);
@@ -162,7 +162,7 @@ static int node(ambit_cx *cx, void *arg)
     return rc;
 }
 
-static int skynet_round(ambit_cx *cx, void *arg)
+int bench_skynet_round(ambit_cx *cx, void *arg)
 {
     uint64_t leaves = *(uint64_t *)arg;
     uint64_t sum = 0;
@@ -182,7 +182,7 @@ static int skynet(ambit_cx *cx, void *arg)
     while (leaves > 10 && leaves > bench_count(1000000)) {
         leaves /= 10;
     }
-    return bench_ns(cx, "W5_skynet", "ms", leaves, skynet_round, &leaves);
+    return bench_ns(cx, "W5_skynet", "ms", leaves, bench_skynet_round, &leaves);
 }
 
 int bench_skynet(void)

@@ -9,12 +9,14 @@
  *   W9_arm_cancel      the deadline of an open scope is moved: one timer
  *                      cancelled and one armed, as the peers do
  *
- * and the latter once more while many other timers are armed.
+ * and the latter once more while many other timers are armed: those of poll
+ * tasks that sleep.
  */
 #include "tests/bench/bench.h"
 
 enum {
     STACK_ROOM = 12288, /* bytes that must be free for each sleeper */
+    TIMER_ROOM = 2048,  /* for one that is a poll task */
 };
 
 struct sleep {
@@ -121,29 +123,54 @@ static int scope_round(ambit_cx *cx, void *arg)
     return rc;
 }
 
-static int long_sleeper(ambit_cx *cx, void *arg)
+struct long_sleep {
+    uint64_t *armed; /* there is one worker */
+    int64_t ms;
+    bool begun;
+    struct ambit_await wait;
+};
+
+static int long_sleeper(ambit_cx *cx, void *state)
 {
-    uint64_t seed = *(uint64_t *)arg * 2654435761u + 1;
-    int64_t ms = 100000 + (int64_t)(bench_random(&seed) % 1000000);
-    (void)ambit_sleep(cx, ambit_ms(ms));
-    return 0;
+    struct long_sleep *self = state;
+    if (!self->begun) {
+        self->begun = true;
+        ++*self->armed;
+    }
+    int rc = ambit_await_sleep(cx, &self->wait, ambit_ms(self->ms));
+    return rc == AMBIT_PENDING ? rc : 0;
 }
 
+struct among {
+    const char *name; /* of a row, or of a curve when there is no name */
+    const char *curve;
+    uint64_t others;
+    uint64_t moves;
+};
+
 /* The same while others sleep. */
-static int move_among_many(ambit_cx *cx, uint64_t n)
+static int move_among(ambit_cx *cx, struct among *among)
 {
-    uint64_t others = bench_count(100000);
+    uint64_t armed = 0;
+    uint64_t seed = 88172645463325252u;
     int rc = 0;
     ambit_scope (cx, crowd, &rc) {
-        for (uint64_t i = 0; i < others && rc == 0; i++) {
-            rc = ambit_spawn(crowd, long_sleeper, &i);
+        for (uint64_t i = 0; i < among->others && rc == 0; i++) {
+            struct long_sleep sleep = {
+                .armed = &armed,
+                .ms = 1000000 + (int64_t)(bench_random(&seed) % 1000000),
+            };
+            rc = ambit_spawn_poll(crowd, long_sleeper, &sleep);
+        }
+        while (rc == 0 && armed < among->others) {
+            rc = ambit_yield(cx);
         }
         if (rc == 0) {
-            rc = ambit_sleep(cx, ambit_ms(200));
-        }
-        if (rc == 0) {
-            rc = bench_ns(cx, "W9_arm_cancel_100k_armed", "ns/op", n,
-                          move_round, &n);
+            rc = among->name != NULL
+                     ? bench_ns(cx, among->name, "ns/op", among->moves,
+                                move_round, &among->moves)
+                     : bench_ns_at(cx, among->curve, among->others,
+                                   among->moves, move_round, &among->moves);
         }
         ambit_cancel(crowd, "measured");
     }
@@ -156,7 +183,12 @@ static int arm_cancel(ambit_cx *cx, void *arg)
     (void)arg;
     int rc = bench_ns(cx, "W9_arm_cancel", "ns/op", n, move_round, &n);
     if (rc == 0) {
-        rc = move_among_many(cx, n);
+        rc = move_among(cx, &(struct among){"W9_arm_cancel_100k_armed", NULL,
+                                            bench_count(100000), n});
+    }
+    if (rc == 0) {
+        rc = move_among(cx, &(struct among){"W9_arm_cancel_1m_armed", NULL,
+                                            bench_count(1000000), n});
     }
     return rc < 0
                ? rc
@@ -166,4 +198,24 @@ static int arm_cancel(ambit_cx *cx, void *arg)
 int bench_arm_cancel(void)
 {
     return bench_run(arm_cancel, NULL);
+}
+
+static int armed(ambit_cx *cx, void *arg)
+{
+    const char *curve = "P7_armed";
+    int rc = 0;
+    (void)arg;
+    for (uint64_t size = 10; size <= 1000000 && rc == 0;
+         size = bench_next_size(size)) {
+        if (bench_takes(curve, size, TIMER_ROOM)) {
+            rc = move_among(
+                cx, &(struct among){NULL, curve, size, bench_count(100000)});
+        }
+    }
+    return rc;
+}
+
+int bench_armed(void)
+{
+    return bench_run(armed, NULL);
 }

@@ -6,9 +6,9 @@
  * unanswered until the other task calls, whose call then answers it.  One
  * round trip is two calls, and two wakes across workers.
  *
- *   W15_wake_rtt           workers sleep at once: what a wake from sleep costs
- *   W3_pingpong_forced     the default: a worker spins a little before it
- * sleeps
+ *   W15_wake_rtt       workers sleep at once: what a wake from sleep costs
+ *   W15_wake_rtt_free  the same, not pinned
+ *   W15_wake_rtt_busy  the default: a worker spins a little before it sleeps
  */
 #include "tests/bench/bench.h"
 
@@ -155,7 +155,7 @@ int bench_wake(void)
     struct plan plans[] = {
         {"W15_wake_rtt", true, -1},
         {"W15_wake_rtt_free", false, -1},
-        {"W3_pingpong_forced", true, 0},
+        {"W15_wake_rtt_busy", true, 0},
     };
     int rc = 0;
     for (unsigned i = 0; i < 3 && rc == 0; i++) {

@@ -66,7 +66,11 @@ cxx_peer() # cxx_peer NAME LIBRARIES...
 }
 
 build_uv() { cc_peer uv -luv; }
-build_raw() { cc_peer raw_echo -luring && cc_peer raw_ring && cc_peer raw_wake -luring; }
+build_raw()
+{
+    cc_peer raw_echo -luring && cc_peer raw_ring && cc_peer raw_wake -luring &&
+        cc_peer raw_threads
+}
 build_boost() { cxx_peer boost -lboost_fiber -lboost_context; }
 build_caf() { cxx_peer caf -lcaf_core; }
 
@@ -104,7 +108,7 @@ is_built() { [[ $built == *" $1 "* ]]; }
 
 keep() # its lines, and nothing else
 {
-    awk '/^(W[0-9]|checkpoint)/ { print; fflush() }' | tee -a "$raw"
+    awk '/^([WSP][0-9]|checkpoint)/ { print; fflush() }' | tee -a "$raw"
 }
 
 run() # run CPUS COMMAND...: on so many cpus, for a bounded time
@@ -118,7 +122,7 @@ run() # run CPUS COMMAND...: on so many cpus, for a bounded time
 ambit()
 {
     run "$1" "$AMBIT" --lines --workers "$1" --reps "$BENCH_REPS" \
-        --min-ms "$BENCH_MIN_MS" "$2"
+        --min-ms "$BENCH_MIN_MS" "${@:2}"
 }
 go_() { is_built go && run "$2" "$OUT/gobench" "$1" "$2"; }
 tokio() { is_built tokio && run "$2" "$OUT/tokiobench" "$1" "$2"; }
@@ -146,7 +150,11 @@ ambit_() { ambit "$2" "$1"; }
 
 W1() { tasks W1 caf; }
 W2() { ambit 1 W2; go_ W2 1; tokio W2 1; erlang W2 1; boost W2 1; }
-W3() { tasks W3 caf; }
+W3()
+{
+    tasks W3 caf
+    is_built raw && run 2 "$OUT/raw_threads" W3
+}
 W4()
 {
     tasks W4 caf
@@ -186,6 +194,15 @@ W12() { local t; for t in 1 2; do ambit $t W12; go_ W12 $t; tokio W12 $t; erlang
 W13() { local t; for t in 1 2; do ambit $t W13; tokio W13 $t; uv W13 $t; done; }
 W15() { ambit 2 W15; uv W15 2; is_built raw && run 2 "$OUT/raw_wake"; }
 W17() { local t; for t in 1 2; do ambit $t W17; erlang W17 $t; done; }
+W18() { local t; for t in 1 2; do ambit $t W18; tokio W18 $t; done; }
+W19() { local t; for t in 1 2; do ambit $t W19; tokio W19 $t; done; }
+S1() { ambit 2 S1; tokio S1 2; }
+S2() { ambit 2 S2; tokio S2 2; }
+S3() { ambit 2 S3; tokio S3 2; }
+S4() { ambit 2 S4; tokio S4 2; is_built raw && run 2 "$OUT/raw_threads" S4; }
+S5() { ambit 2 S5; tokio S5 2; is_built raw && run 2 "$OUT/raw_threads" S5; }
+P1() { ambit 1 P1 --sizes 1000,1000000; }
+P7() { ambit 1 P7 --sizes 1000,1000000; }
 checkpoint() { ambit 1 checkpoint; }
 
 serve() # serve NAME COMMAND...: an echo server on cpu 0, its clients on cpu 1
@@ -222,7 +239,8 @@ W10()
 
 # --- the whole --------------------------------------------------------------
 
-[ $# -gt 0 ] || set -- W1 W2 W3 W4 W5 W6 W7 W8 W9 W10 W12 W13 W15 W17 checkpoint
+[ $# -gt 0 ] || set -- W1 W2 W3 W4 W5 W6 W7 W8 W9 W10 W12 W13 W15 W17 W18 W19 \
+    S1 S2 S3 S4 S5 P1 P7 checkpoint
 build_all
 : >"$raw"
 : >"$OUT/errors"

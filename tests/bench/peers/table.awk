@@ -39,7 +39,6 @@ function verdict(r) {
 }
 
 BEGIN {
-    rename["W3_pingpong_actors"] = "W3_pingpong two actors"
     rename["W4_mpsc_unbounded"] = "W4_mpsc unbounded"
     rename["W1_spawn_join_each"] = "W1_spawn_join each by hand"
     rename["W8_mem_actor_gen_server"] = "W8_mem_actor gen_server"
@@ -53,6 +52,7 @@ BEGIN {
     rename["W15_wake_rtt_free"] = "W15_wake_rtt not pinned"
     rename["W8_mem_actor_100k"] = "W8_mem_actor 100,000"
     rename["W9_arm_cancel_100k_armed"] = "W9_arm_cancel 100,000 armed"
+    rename["W9_arm_cancel_1m_armed"] = "W9_arm_cancel 1,000,000 armed"
     rename["W9_deadline_scope"] = "W9_arm_cancel whole scope"
     rename["W12_abort_all_flat"] = "W12_cancel_flat abort_all"
     rename["W12_exit_links"] = "W12_cancel_tree untrapped links"
@@ -70,7 +70,7 @@ NF >= 4 {
     }
     samples[key] = samples[key] " " $3
     if (label ~ /^ambit/ && !(workload in ours)) { ours[workload] = label }
-    if (label ~ /^ambit[^(]*( \((two actors|poll task)\))?$/) { ours[workload] = label }
+    if (label ~ /^ambit[^(]*( \(poll task\))?$/) { ours[workload] = label }
 }
 
 END {

@@ -44,7 +44,7 @@ static behavior pinger(event_based_actor *self, actor p) {
   }};
 }
 static void w3(actor_system &sys) {
-  BENCH_NS(W("W3_pingpong").c_str(), PEER, "ns/rtt", 1000000, {
+  BENCH_NS(W("W3_pingpong_actors").c_str(), PEER, "ns/rtt", 1000000, {
     { auto p = sys.spawn(ponger); sys.spawn(pinger, p); }
     sys.await_all_actors_done();
   });

@@ -135,9 +135,9 @@ run("W2", _) ->
     bench_ns(w("W2_yield"), "ns/switch", 10000000, fun() ->
         [spawn_monitor(fun() -> yield_loop(5000000) end) || _ <- [1, 2]], join_any(2) end);
 run("W3", _) ->
-    bench_ns(w("W3_pingpong"), "ns/rtt", 1000000, fun() ->
+    bench_ns(w("W3_pingpong_actors"), "ns/rtt", 1000000, fun() ->
         P = spawn(fun pong/0), ping(P, 1000000), P ! stop end),
-    threads() > 1 andalso bench_ns("W3_pingpong_forced.2c", "ns/rtt", 1000000, fun() ->
+    threads() > 1 andalso bench_ns("W3_pingpong_actors_forced.2c", "ns/rtt", 1000000, fun() ->
         P = spawn_opt(fun pong/0, [{scheduler, 2}]),
         {_, M} = spawn_opt(fun() -> ping(P, 1000000) end, [monitor, {scheduler, 1}]),
         receive {'DOWN', M, process, _, _} -> P ! stop end end);

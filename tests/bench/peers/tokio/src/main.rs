@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Tokio peer. usage: tokiobench <workload> <1|1mt|2> [arg]
 //   1 = current_thread runtime, 1mt = multi_thread with one worker, 2 = multi_thread with two workers.
+mod coordination;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -51,10 +52,17 @@ impl Cfg {
     fn w(&self, s: &str) -> String {
         format!("{}.{}c", s, self.threads)
     }
-    fn report(&self, w: &str, unit: &str, mut v: Vec<f64>, higher: bool) {
+    fn report(&self, w: &str, unit: &str, v: Vec<f64>, higher: bool) {
+        self.print("", w, unit, v, higher);
+    }
+    /// Less is better; `how` follows the peer's name.
+    fn report_as(&self, how: &str, w: &str, unit: &str, v: Vec<f64>) {
+        self.print(how, &self.w(w), unit, v, false);
+    }
+    fn print(&self, how: &str, w: &str, unit: &str, mut v: Vec<f64>, higher: bool) {
         v.sort_by(|a, b| a.partial_cmp(b).unwrap());
         let best = if higher { v[v.len() - 1] } else { v[0] };
-        println!("{} {} {:.4} {} best={:.4} n={}", w, self.peer(), v[v.len() / 2], unit, best, v.len());
+        println!("{} {}{} {:.4} {} best={:.4} n={}", w, self.peer(), how, v[v.len() / 2], unit, best, v.len());
     }
     /// Runs `f` (as a spawned task, so never on the block_on thread of a multi_thread runtime)
     /// until 0.5 s have passed; five times.
@@ -503,6 +511,13 @@ fn main() {
             blocking(&c, 4, "W13_blocking");
             blocking(&c, 512, "W13_blocking_default512");
         }
+        "W18" => coordination::boundary(&c),
+        "W19" => coordination::sync(&c),
+        "S1" => coordination::ping_pong(&c),
+        "S2" => coordination::send_drain(&c),
+        "S3" => coordination::cold_start(&c),
+        "S4" => coordination::fanout(&c),
+        "S5" => coordination::fanout_skewed(&c),
         _ => panic!("unknown workload"),
     }
 }
