@@ -253,5 +253,6 @@ for workload; do
 done
 {
     "$AMBIT" --machine
-    awk -f "$here/table.awk" "$raw"
+    awk -f "$here/rows.awk" -f "$here/table.awk" "$raw"
+    awk -f "$here/rows.awk" -f "$here/verdicts.awk" "$here/targets" "$raw"
 } | tee "$OUT/table"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# table.awk -- the lines of all rounds as one table, with ratios of medians.
+# table.awk -- awk -f rows.awk -f table.awk lines
+#
+# The lines of all rounds as one table, with ratios of medians.
 #
 # "0.25 x" says: Ambit costs a quarter of that peer.  For rates it is the
 # inverse of the rates' ratio, so less is always better.
@@ -16,22 +18,6 @@ function file_under(name, peer,   at, cores) {
     if (name in rename) { split(rename[name], part, " "); name = part[1] }
     workload = name cores
     label = peer (note != "" ? " (" note ")" : "")
-}
-
-function median(list,   v, n, i, k, swap) {
-    n = split(list, v, " ")
-    for (i = 2; i <= n; i++) {
-        for (k = i; k > 1 && v[k - 1] + 0 > v[k] + 0; k--) {
-            swap = v[k]; v[k] = v[k - 1]; v[k - 1] = swap
-        }
-    }
-    return v[int(n / 2) + 1] + 0
-}
-
-# How many times the peer's cost ours is.
-function ratio(ours, theirs, unit) {
-    if (ours == 0 || theirs == 0) { return -1 }
-    return unit ~ /\/s$/ || unit == "kIOPS" ? theirs / ours : ours / theirs
 }
 
 function verdict(r) {
