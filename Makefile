@@ -12,6 +12,7 @@
 #                     injections everywhere; LAB_ARGS='cancel tcp_echo'
 #   make counts       instructions of the hot paths against a file of them;
 #                     UPDATE=1 writes it anew
+#   make plots        cost against size, as SVG in build/plots
 #   make peers        the same beside Go, Tokio, Erlang, libuv, Boost.Fiber, CAF
 #   make check        the tidy scripts and the tests, warnings are errors
 #   make tidy         the scripts of tests/tidy: style, layers, names, ...
@@ -143,9 +144,9 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all lib-spec test demo serve bench counts lab run-lab peers rules check tidy models mutants \
+.PHONY: all lib-spec test demo serve bench counts lab run-lab peers plots rules check tidy models mutants \
   coverage valgrind aarch64 install uninstall clean help lib run-tests run-demo \
-  run-serve run-bench run-counts run-peers run-coverage mutants-env FORCE
+  run-serve run-bench run-counts run-peers run-plots run-coverage mutants-env FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -181,6 +182,11 @@ lab:
 counts:
 	@$(DEPS) valgrind
 	$(AGAIN) run-counts MODE=counts
+
+# Some minutes; drawn by gnuplot.
+plots:
+	@$(DEPS) plots
+	$(AGAIN) run-plots MODE=$(MODE)
 
 # Installs the peers through apt-get, and says what.
 peers:
@@ -365,6 +371,12 @@ run-serve: $(KVD)
 run-bench: $(BENCH) $B/bench-loadgen
 	@$B/ambit-bench --loadgen $B/bench-loadgen --json $B/bench.json \
 	  $(BENCH_ARGS)
+
+run-plots: $(BENCH)
+	@mkdir -p $(BUILD)/plots
+	@$B/ambit-bench --sweep --reps 3 --min-ms 100 \
+	  --json $(BUILD)/plots/sweep.json $(PLOTS_ARGS)
+	@tests/bench/plots/plots.sh $(BUILD)/plots/sweep.json $(BUILD)/plots
 
 run-counts: $B/ambit-counts
 	@CC='$(CC)' UPDATE='$(UPDATE)' tests/bench/counts/run.sh $B/ambit-counts \

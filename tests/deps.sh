@@ -3,7 +3,7 @@
 #
 # deps.sh -- what must be on this machine before make can do its work.
 #
-#   deps.sh build|demo|test|valgrind|models|coverage|bare|ci [MODE]
+#   deps.sh build|demo|test|valgrind|models|plots|coverage|bare|ci [MODE]
 #
 # Looks first, by testing for files: when nothing is missing it says nothing,
 # starts no other program and touches no network.  What is missing it installs
@@ -69,6 +69,7 @@ models | ci)
     have_command spin || need "spin" spin
     ;;
 esac
+[ "$what" != plots ] || have_command gnuplot || need "gnuplot" gnuplot-nox
 [ "$what" != bare ] || have_command debootstrap ||
     need "debootstrap" debootstrap
 [ "$what" != coverage ] || have_command gcovr || need "gcovr" gcovr
