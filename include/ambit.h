@@ -16,6 +16,7 @@
 #include <ambit/file.h>
 #include <ambit/group.h>
 #include <ambit/heap.h>
+#include <ambit/local.h>
 #include <ambit/mask.h>
 #include <ambit/net.h>
 #include <ambit/obligation.h>

@@ -49,9 +49,9 @@ struct ambit_channel {
 #define AMBIT_CHANNEL_ITEM_MAX 1024
 
 /* Its size, when that is allowed; else an array of negative size, which does
- * not compile. */
+ * not compile.  Nor does what must not be handed over: ambit/local.h. */
 #define AMBIT_ITEM_SIZE_(item) \
-    (sizeof(item) * \
+    (sizeof(item) * AMBIT_SENDS_TYPE_(__typeof__(item)) * \
      sizeof(char[sizeof(item) <= AMBIT_CHANNEL_ITEM_MAX ? 1 : -1]))
 
 /* A channel in the room of an array, with its length as capacity.  Items of more

@@ -55,10 +55,12 @@ typedef struct ambit_waker {
  * The opener of the region or one of its tasks.
  */
 #define ambit_spawn_poll(region, step, ...) \
-    ambit_spawn_poll_((region), (step), (__VA_ARGS__), sizeof(*(__VA_ARGS__)), \
+    ambit_spawn_poll_((region), (step), (__VA_ARGS__), \
+                      sizeof(*(__VA_ARGS__)) * AMBIT_SENDS_((__VA_ARGS__)), \
                       NULL)
 #define ambit_spawn_poll_with(region, step, state, ...) \
-    ambit_spawn_poll_((region), (step), (state), sizeof(*(state)), \
+    ambit_spawn_poll_((region), (step), (state), \
+                      sizeof(*(state)) * AMBIT_SENDS_(state), \
                       &(const struct ambit_spawn_options){ \
                           .size_ = sizeof(struct ambit_spawn_options), \
                           __VA_ARGS__})

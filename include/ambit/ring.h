@@ -45,6 +45,7 @@
 #ifndef AMBIT_RING_H
 #define AMBIT_RING_H
 
+#include <ambit/local.h>
 #include <ambit/region.h>
 #include <string.h>
 
@@ -201,10 +202,11 @@ AMBIT_API void ambit_ring_stats(ambit_ring *ring,
 #define AMBIT_RING_MESSAGE(name_, type_, tag_) \
     enum { \
         name_##_tag = (tag_), \
+        name_##_may_go_ = AMBIT_SENDS_TYPE_(type_), \
         name_##_fits_ = sizeof(char[sizeof(type_) <= 8 ? 1 : -1]) \
     }; \
     __attribute__((unused)) static inline uint64_t name_##_pack_( \
-        const type_ *from) \
+        type_ const *from) \
     { \
         uint64_t value = 0; \
         memcpy(&value, from, sizeof(type_)); \

@@ -119,6 +119,10 @@ AMBIT_API int ambit_reply_send(ambit_reply reply, int result,
 /* The thunks give each typed handler the untyped shape, and a missing one its
  * default: a call nobody handles is -EOPNOTSUPP, everything else goes on. */
 #define AMBIT_SERVER(name_, state_, call_, reply_, ...) \
+    enum { \
+        name_##_may_ask_ = AMBIT_SENDS_TYPE_(call_), \
+        name_##_may_answer_ = AMBIT_SENDS_TYPE_(reply_) \
+    }; \
     struct name_##_handlers { \
         struct ambit_server_limits limits; \
         int (*init)(ambit_cx *, state_ *, const void *); \

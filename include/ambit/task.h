@@ -13,6 +13,7 @@
 #ifndef AMBIT_TASK_H
 #define AMBIT_TASK_H
 
+#include <ambit/local.h>
 #include <ambit/region.h>
 
 AMBIT_BEGIN
@@ -65,14 +66,29 @@ struct ambit_spawn_options {
  *
  *     ambit_spawn(clients, serve, &(struct client){ sock });
  *     ambit_spawn_with(clients, serve, &client, .name = "client");
+ *
+ * What must not leave its task or its worker does not compile as an argument:
+ * ambit/local.h.
  */
 #define ambit_spawn(region, fn, ...) \
-    ambit_spawn_((region), (fn), (__VA_ARGS__), sizeof(*(__VA_ARGS__)), NULL)
+    ambit_spawn_((region), (fn), (__VA_ARGS__), \
+                 sizeof(*(__VA_ARGS__)) * AMBIT_SENDS_((__VA_ARGS__)), NULL)
 #define ambit_spawn_with(region, fn, arg, ...) \
-    ambit_spawn_((region), (fn), (arg), sizeof(*(arg)), \
+    ambit_spawn_((region), (fn), (arg), sizeof(*(arg)) * AMBIT_SENDS_(arg), \
                  &(const struct ambit_spawn_options){ \
                      .size_ = sizeof(struct ambit_spawn_options), \
                      __VA_ARGS__})
+/*
+ * RULE(LOCAL_TYPE_2): the same with .tier = AMBIT_FIBER: the task runs on this worker, so what is
+ * local to it may be handed over.
+ *
+ *     ambit_spawn_fiber(region, fill, &cache, .name = "fill");
+ */
+#define ambit_spawn_fiber(region, fn, arg, ...) \
+    ambit_spawn_((region), (fn), (arg), sizeof(*(arg)) * AMBIT_KEEPS_(arg), \
+                 &(const struct ambit_spawn_options){ \
+                     .size_ = sizeof(struct ambit_spawn_options), \
+                     .tier = AMBIT_FIBER, __VA_ARGS__})
 AMBIT_API int ambit_spawn_(ambit_region *region, ambit_task_fn *fn,
                            const void *arg, size_t arg_size,
                            const struct ambit_spawn_options *options);
@@ -123,7 +139,9 @@ AMBIT_API unsigned ambit_cx_worker(ambit_cx *cx);
 #define ambit_sleep(cx, ...) ambit_sleep(AMBIT_HERE(cx), __VA_ARGS__)
 #define ambit_sleep_until(cx, ...) \
     ambit_sleep_until(AMBIT_HERE(cx), __VA_ARGS__)
-#define ambit_blocking(cx, ...) ambit_blocking(AMBIT_HERE(cx), __VA_ARGS__)
+#define ambit_blocking(cx, fn, ...) \
+    ambit_blocking(AMBIT_HERE(cx), (fn), \
+                   ((void)AMBIT_LENDS_((__VA_ARGS__)), (__VA_ARGS__)))
 #define ambit_panic(cx, ...) ambit_panic(AMBIT_HERE(cx), __VA_ARGS__)
 #endif
 

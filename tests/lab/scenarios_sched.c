@@ -134,7 +134,73 @@ static int all_lanes(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- what is local to a worker --------------------------------------------- */
+
+struct shelf {
+    struct ambit_local local;
+    int books;
+    struct tally ran;
+};
+
+/* Without a lock: all of them run on one worker, and none waits in between. */
+static int shelves(ambit_cx *cx, void *arg)
+{
+    struct shelf *shelf = *(struct shelf **)arg;
+    for (int i = 0; i < 2; i++) {
+        ambit_local_check(&shelf->local);
+        shelf->books++;
+        if (ambit_yield(cx) < 0) {
+            break;
+        }
+    }
+    tally_up(&shelf->ran);
+    return 0;
+}
+
+static void never_shelved(void *arg)
+{
+    tally_up(&(*(struct shelf **)arg)->ran);
+}
+
+struct look {
+    struct shelf *shelf;
+    unsigned home;
+    struct tally *ran;
+};
+
+/* Wherever it runs, it is told the truth. */
+static int looks(ambit_cx *cx, void *arg)
+{
+    struct look *look = arg;
+    always(ambit_local_is_here(&look->shelf->local) ==
+           (ambit_cx_worker(cx) == look->home));
+    tally_up(look->ran);
+    return ambit_yield(cx);
+}
+
+static int local_shelf(ambit_cx *cx, void *arg)
+{
+    struct shelf shelf = {{NULL}, 0, {0}}, *pshelf = &shelf;
+    struct tally seen = {0};
+    struct look look = {&shelf, ambit_cx_worker(cx), &seen};
+    int rc = 0, spawned = 0;
+    (void)arg;
+    ambit_local_init(&shelf.local);
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < TASKS; i++) {
+            spawned += ambit_spawn_fiber(s, shelves, &pshelf,
+                                         .dispose = never_shelved) == 0;
+            (void)ambit_spawn(s, looks, &look);
+        }
+    }
+    ambit_local_check(&shelf.local);
+    always(tally_get(&shelf.ran) == spawned);
+    want(rc == 0 && shelf.books == 2 * TASKS && tally_get(&seen) == TASKS);
+    return rc;
+}
+
 SCENARIOS(sched,
+          {"local_shelf", local_shelf, 2, 0},
           {"placements", placements, 2, CORE},
           {"cancel_on_the_way", cancel_on_the_way, 2, 0},
           {"all_lanes", all_lanes, 1, 0},

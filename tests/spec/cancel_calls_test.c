@@ -383,21 +383,27 @@ Spec(RT_STOP_1, a_stop_at_every_step)
 
 enum misuse { OTHER_TASK, OUT_OF_ORDER, TWICE, MISUSES };
 
+/* In a struct: by itself it would not compile as an argument. */
+struct anothers {
+    struct ambit_scope_block *block;
+};
+
 static int close_anothers(ambit_cx *cx, void *arg)
 {
-    (void)ambit_scope_close(cx, *(struct ambit_scope_block **)arg, 0);
+    (void)ambit_scope_close(cx, ((struct anothers *)arg)->block, 0);
     return 0;
 }
 
 static int misuse(ambit_cx *cx, void *arg)
 {
-    struct ambit_scope_block outer, inner, *pouter = &outer;
+    struct ambit_scope_block outer, inner;
+    struct anothers anothers = {&outer};
     int rc = 0;
     (void)ambit_scope_open(cx, &outer, NULL);
     switch (*(enum misuse *)arg) {
     case OTHER_TASK:
         ambit_scope (cx, around, &rc) {
-            (void)ambit_spawn(around, close_anothers, &pouter);
+            (void)ambit_spawn(around, close_anothers, &anothers);
         }
         break;
     case OUT_OF_ORDER:

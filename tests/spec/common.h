@@ -236,6 +236,13 @@ static inline void spec_end(const char *rule)
     test_no_leaks();
 }
 
+/* The same, of a rule that the compiler enforces. */
+static inline void spec_end_compiled(void)
+{
+    cr_assert(count_get(&spec_failures) == 0, "wishes that did not hold");
+    test_no_leaks();
+}
+
 /* --- tasks that many scenarios use ---------------------------------------- */
 
 /* A task that waits until it is cancelled, and counts what it saw. */
