@@ -121,3 +121,10 @@ unsigned ambit_cx_worker(ambit_cx *cx)
     struct task *task = task_of(cx);
     return task_worker(task) != NULL ? task_worker(task)->index : UINT32_MAX;
 }
+
+uint64_t ambit_running(void)
+{
+    struct worker *self = worker_self;
+    RULE(TASK_SELF_1);
+    return self != NULL ? (uint64_t)(uintptr_t)self->current : 0;
+}

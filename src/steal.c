@@ -11,6 +11,7 @@
  *
  *   WRK-STEAL-1  Only tasks that have not started are stolen.
  *   WRK-STEAL-3  The policy of the options is kept, and each part is counted.
+ *   WRK-STEAL-4  The older half of what a victim has, rounded up.
  *
  * Owner: the thief's thread.
  */
@@ -82,6 +83,7 @@ static size_t take_from_deque(struct worker *worker, struct deque *deque,
     size_t want = (deque_len(deque) + 1) / 2;
     size_t got = 0;
     bool again = true;
+    RULE(WRK_STEAL_4);
     want = smaller(want, most);
     while (got < want && again) {
         void *task = deque_steal(deque, &again);

@@ -133,6 +133,11 @@ AMBIT_API const char *ambit_cx_name(ambit_cx *cx);
 AMBIT_API ambit_runtime *ambit_cx_runtime(ambit_cx *cx);
 AMBIT_API unsigned ambit_cx_worker(ambit_cx *cx);
 
+/* For code that has no cx: a number that tells the task this thread runs from all
+ * others that are alive, the same from its start to its end; 0 when the thread
+ * runs none, as on the blocking pool.  Any thread; does not suspend. */
+AMBIT_API uint64_t ambit_running(void);
+
 #ifndef AMBIT_NO_SITES
 #define ambit_join(cx, ...) ambit_join(AMBIT_HERE(cx), __VA_ARGS__)
 #define ambit_yield(cx) ambit_yield(AMBIT_HERE(cx))

@@ -11,8 +11,10 @@
 static int answers(ambit_cx *cx, void *arg)
 {
     int n = *(int *)arg;
+    uint64_t me = ambit_running();
     for (int i = 0; i < n; i++) {
         int rc = ambit_yield(cx);
+        always(ambit_running() == me);
         if (rc < 0) {
             return rc;
         }

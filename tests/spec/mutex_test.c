@@ -56,8 +56,11 @@ static void add_in_all(ambit_cx *cx, struct sum *sum, int64_t cancel_at)
 static int sums_are_exact(ambit_cx *cx, void *arg)
 {
     struct sum sum = {.lock = AMBIT_MUTEX_INIT, .yield_every = 64};
+    const char *soak = getenv("AMBIT_SOAK");
     (void)arg;
-    sum.rounds = 100000 / SPEC_SLOWER;
+    sum.rounds = soak != NULL && atoll(soak) >= 100000000
+                     ? 1000000
+                     : 100000 / SPEC_SLOWER;
     add_in_all(cx, &sum, 0);
     WANT_EQ(sum.n, TASKS * sum.rounds);
     sum.rounds = INT64_MAX;
@@ -73,8 +76,9 @@ static int sums_are_exact(ambit_cx *cx, void *arg)
 }
 
 /* Goal: not two at once, and nothing lost between one and the next.
- * Method: eight tasks add to a plain number, waiting inside now and then; the
- * same with cancels in the middle of it. */
+ * Method: eight tasks add to a plain number 100,000 times (a million with
+ * AMBIT_SOAK=100000000), waiting inside now and then; the same with cancels in
+ * the middle of it. */
 Spec(MUTEX_ONE_1, eight_tasks_add_up_exactly)
 {
     spec_on_1_and_2_workers(sums_are_exact);

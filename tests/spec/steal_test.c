@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * steal_test.c -- the options for stealing and for idle workers: WRK-STEAL-3
- * and WRK-IDLE-2 of spec/worker.md.
+ * steal_test.c -- the options for stealing and for idle workers: WRK-STEAL-3,
+ * WRK-STEAL-4 and WRK-IDLE-2 of spec/worker.md.
  */
 #include "tests/spec/common.h"
 
@@ -152,6 +152,95 @@ Spec(WRK_STEAL_3, stealing_keeps_to_its_options)
     look_at_some();
     pause_in_vain();
     spec_end("WRK_STEAL_3");
+}
+
+/* --- WRK-STEAL-4 ---------------------------------------------------------- */
+
+/* What is stolen in one search: the first of it holds its worker until all has
+ * been looked at. */
+struct loot {
+    struct count held, begun, gate, ran;
+    int64_t n, wanted;
+    int64_t first; /* the number of the one that began first elsewhere */
+};
+
+struct piece {
+    struct loot *loot;
+    int64_t number;
+};
+
+static int hold_worker_1(ambit_cx *cx, void *arg)
+{
+    struct loot *loot = *(struct loot **)arg;
+    WANT_EQ(ambit_cx_worker(cx), 1);
+    count_up(&loot->held);
+    WANT(spin_until(&loot->held, 2));
+    return 0;
+}
+
+static int is_stolen(ambit_cx *cx, void *arg)
+{
+    struct piece *piece = arg;
+    struct loot *loot = piece->loot;
+    if (ambit_cx_worker(cx) == 1 && count_get(&loot->gate) == 0) {
+        loot->first = piece->number;
+        count_up(&loot->begun);
+        WANT(spin_until(&loot->gate, 1));
+    }
+    count_up(&loot->ran);
+    return 0;
+}
+
+/* On worker 0, which it does not let go of. */
+static int is_robbed(ambit_cx *cx, void *arg)
+{
+    struct loot *loot = arg;
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        WANT_EQ(ambit_spawn_with(all, hold_worker_1, &loot,
+                                 .placement = AMBIT_PINNED, .worker = 1), 0);
+        WANT(spin_until(&loot->held, 1));
+        for (int64_t i = 0; i < loot->n; i++) {
+            WANT_EQ(ambit_spawn(all, is_stolen, &(struct piece){loot, i}), 0);
+        }
+        uint64_t before = stats_of(cx).stolen;
+        count_up(&loot->held);
+        WANT(spin_until(&loot->begun, 1));
+        WANT_EQ(stats_of(cx).stolen - before, loot->wanted);
+        WANT(loot->first >= 0 && loot->first < loot->wanted); /* an old one */
+        count_up(&loot->gate);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&loot->ran), loot->n);
+    return 0;
+}
+
+static int on_worker_0(ambit_cx *cx, void *arg)
+{
+    int rc = 0;
+    ambit_scope (cx, s, &rc) {
+        struct ambit_spawn_options here = {
+            .size_ = sizeof here, .placement = AMBIT_PINNED};
+        WANT_EQ(ambit_spawn_(s, is_robbed, arg, sizeof(struct loot), &here), 0);
+    }
+    return rc;
+}
+
+/* Goal: half, and not a task more.
+ * Method: a thief that is kept until n tasks lie there, and is held by the first
+ * it runs; with the usual batch, and with one of 7. */
+Spec(WRK_STEAL_4, a_thief_takes_half)
+{
+    static const int64_t lengths[] = {1, 2, 3, 4, 5, 8, 13, 14, 15, 100, 101};
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        int64_t n = lengths[i], half = (n + 1) / 2;
+        struct loot loot = {.n = n, .wanted = half, .first = -1};
+        WANT_EQ(spec_run(on_worker_0, &loot, .workers = 2), 0);
+        loot.wanted = half < 7 ? half : 7;
+        WANT_EQ(spec_run(on_worker_0, &loot, .workers = 2, .steal_batch = 7),
+                0);
+    }
+    spec_end("WRK_STEAL_4");
 }
 
 /* --- WRK-IDLE-2 ----------------------------------------------------------- */

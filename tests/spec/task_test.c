@@ -345,6 +345,105 @@ Spec(TASK_PARK_1, a_wait_ends_once)
     spec_end("TASK_PARK_1");
 }
 
+/* --- TASK-SELF-1 ---------------------------------------------------------- */
+
+enum { SELVES = 20 };
+
+struct selves {
+    struct count here;        /* tasks that have said who they are */
+    uint64_t who[2 * SELVES]; /* each its own place */
+};
+
+struct self {
+    struct selves *selves;
+    int at;
+    bool begun; /* a poll task: not in its first step */
+    struct ambit_await rest;
+};
+
+/* The same after each wait, and nobody else's while all are there. */
+static int knows_itself(ambit_cx *cx, void *arg)
+{
+    struct self *self = arg;
+    uint64_t me = self->selves->who[self->at] = ambit_running();
+    count_up(&self->selves->here);
+    for (int i = 0; i < 3; i++) {
+        WANT_EQ(ambit_yield(cx), 0);
+        WANT_EQ(ambit_running(), me);
+        WANT_EQ(ambit_sleep(cx, ambit_us(10)), 0);
+        WANT_EQ(ambit_running(), me);
+    }
+    WANT(until(cx, &self->selves->here, 2 * SELVES));
+    return 0;
+}
+
+static uint64_t asks_a_machine_below(void)
+{
+    return ambit_running();
+}
+
+static int knows_itself_in_steps(ambit_cx *cx, void *state)
+{
+    struct self *self = state;
+    struct selves *selves = self->selves;
+    if (!self->begun) {
+        self->begun = true;
+        selves->who[self->at] = ambit_running();
+        count_up(&selves->here);
+    }
+    WANT_EQ(ambit_running(), selves->who[self->at]);
+    WANT_EQ(asks_a_machine_below(), selves->who[self->at]);
+    int rc = ambit_await_sleep(cx, &self->rest, ambit_us(50));
+    while (rc == 0 && count_get(&selves->here) < 2 * SELVES) {
+        rc = ambit_await_sleep(cx, &self->rest, ambit_us(50));
+    }
+    return rc;
+}
+
+static int asks_on_the_pool(void *arg)
+{
+    *(uint64_t *)arg = ambit_running();
+    return 0;
+}
+
+static int know_themselves(ambit_cx *cx, void *arg)
+{
+    struct selves selves = {.here = {0}};
+    uint64_t me = ambit_running(), pool = 1;
+    int rc = 0;
+    (void)arg;
+    WANT_EQ(ambit_blocking(cx, asks_on_the_pool, &pool), 0);
+    WANT_EQ(pool, 0);
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < SELVES; i++) {
+            struct self fiber = {.selves = &selves, .at = i};
+            struct self poll = {.selves = &selves, .at = SELVES + i};
+            WANT_EQ(ambit_spawn(s, knows_itself, &fiber), 0);
+            WANT_EQ(ambit_spawn_poll(s, knows_itself_in_steps, &poll), 0);
+        }
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(ambit_running(), me);
+    for (int i = 0; i < 2 * SELVES; i++) {
+        WANT(selves.who[i] != 0 && selves.who[i] != me);
+        for (int k = 0; k < i; k++) {
+            WANT(selves.who[k] != selves.who[i]);
+        }
+    }
+    return 0;
+}
+
+/* Goal: without a cx, too, a task is told from all others.
+ * Method: 40 tasks at once, half of them poll tasks, before and after waits and
+ * in each step; a thread of the pool, and one that runs no task. */
+Spec(TASK_SELF_1, a_task_knows_itself)
+{
+    WANT_EQ(ambit_running(), 0);
+    spec_on_1_and_2_workers(know_themselves);
+    WANT_EQ(ambit_running(), 0);
+    spec_end("TASK_SELF_1");
+}
+
 /* --- TASK-YIELD-1 --------------------------------------------------------- */
 
 static int yield_once(ambit_cx *cx, void *arg)

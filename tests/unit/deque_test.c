@@ -139,7 +139,7 @@ static void pop(struct crowd *crowd)
 Test(deque, gives_each_item_once_under_theft)
 {
     struct crowd crowd;
-    size_t items = (size_t)test_rounds(5000000);
+    size_t items = (size_t)test_rounds(10000000);
     size_t pushed = 0;
     unsigned random = 7;
     crowd_start(&crowd, items);
