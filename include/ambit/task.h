@@ -79,8 +79,8 @@ struct ambit_spawn_options {
                      .size_ = sizeof(struct ambit_spawn_options), \
                      __VA_ARGS__})
 /*
- * RULE(LOCAL_TYPE_2): the same with .tier = AMBIT_FIBER: the task runs on this worker, so what is
- * local to it may be handed over.
+ * RULE(LOCAL_TYPE_2): the same with .tier = AMBIT_FIBER: the task runs on this
+ * worker, so what is local to it may be handed over.
  *
  *     ambit_spawn_fiber(region, fill, &cache, .name = "fill");
  */

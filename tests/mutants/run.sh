@@ -102,6 +102,7 @@ build() # build FOLDER PROGRAM FILES...
     for source in $(for f in "$@"; do touched_by "$f" "$program"; done |
         sort -u); do
         [ -e "$source" ] || continue # assembly for another machine
+        [ "$source" != src/main.c ] || continue # for users' programs
         compile "$folder" "$program" "$source" "$folder/${source%.c}.o" ||
             return 1
         case $source in

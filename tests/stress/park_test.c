@@ -4,7 +4,7 @@
  *
  * A worker sleeps without a timer here, and nothing but the wake in question
  * will ever come: one that is lost stops the test for good, and a guard tells.
- * AMBIT_LITMUS=10000000 gives the full number of rounds: about ten minutes.
+ * AMBIT_LITMUS=10000000 gives the full number of rounds: a few minutes.
  */
 #include "tests/spec/common.h"
 
