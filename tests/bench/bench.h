@@ -86,7 +86,8 @@ int bench_compare(const void *a, const void *b); /* of doubles, for qsort */
 /* ns for each operation. */
 int bench_ns(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,
              bench_round *round, void *arg);
-/* The same as a point of a curve; the size, "@1000", is added to the name. */
+/* The same as a point of a curve, after a round that is not timed; the size,
+ * "@1000", is added to the name. */
 int bench_ns_at(ambit_cx *cx, const char *curve, uint64_t size, uint64_t ops,
                 bench_round *round, void *arg);
 /* Millions of operations a second. */

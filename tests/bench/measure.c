@@ -202,7 +202,10 @@ int bench_ns(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,
 int bench_ns_at(ambit_cx *cx, const char *curve, uint64_t size, uint64_t ops,
                 bench_round *round, void *arg)
 {
-    return measure(cx, bench_row_at(curve, size, "ns/op"), ops, round, arg);
+    int rc = round(cx, arg); /* the first one meets cold memory */
+    return rc < 0 ? rc
+                  : measure(cx, bench_row_at(curve, size, "ns/op"), ops, round,
+                            arg);
 }
 
 int bench_rate(ambit_cx *cx, const char *name, const char *unit, uint64_t ops,
