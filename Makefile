@@ -265,8 +265,9 @@ $B/libambit.so: $(LIB_OBJ) ambit.map
 # --- the lab ----------------------------------------------------------------
 
 # The library as it runs in the lab: its own sources, with spec/lab/os.h for the
-# system.  The signal handler for overflows has no thread of its own there.
-LAB_SRC := $(filter-out src/overflow.c,$(LIB_SRC))
+# system.  The signal handler for overflows has no thread of its own there, and
+# its kernel has no epoll.
+LAB_SRC := $(filter-out src/overflow.c src/driver/epoll%,$(LIB_SRC))
 SPEC_SRC := $(wildcard spec/*/*.c)
 LAB_OBJ := $(patsubst %,$B/lab/%.o,$(basename $(LAB_SRC))) \
   $(call obj,$(SPEC_SRC))

@@ -64,6 +64,9 @@ static int check_ways(const struct ambit_runtime_options *o)
     if ((unsigned)o->idle > AMBIT_IDLE_SPIN) {
         return refuse(o, "idle", "one of enum ambit_idle");
     }
+    if ((unsigned)o->driver > AMBIT_DRIVER_EPOLL) {
+        return refuse(o, "driver", "one of enum ambit_driver");
+    }
     if (o->idle_sleep.ns < 0) {
         return refuse(o, "idle_sleep", "not negative");
     }

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define FILE_THREADS_MAX 64
+
 static void stack_describe(struct stack *stack, char *buf, size_t len)
 {
     const char *name = stack->task != NULL ? stack->task->name : "none";
@@ -42,14 +44,11 @@ static void block_signals(void)
 
 static int worker_begin(struct worker *worker)
 {
-    struct runtime *runtime = worker->runtime;
     int rc = overflow_thread_init(&worker->stacks, stack_describe);
     if (rc < 0) {
         return rc;
     }
-    return driver_create(worker, runtime->options.ring_entries,
-                         runtime->probe.flags, runtime->options.ops_max,
-                         &worker->driver);
+    return driver_create(worker, &worker->driver);
 }
 
 /* True when all workers have begun and the run may go on. */
@@ -160,6 +159,23 @@ static int make_pool(struct runtime *runtime)
     return blocking_pool_create(&runtime->pool, &options);
 }
 
+/* Calls on files, where the driver has no other way; apart from the pool of the
+ * user, whose calls may wait for what is read here. */
+static int make_files(struct runtime *runtime)
+{
+    char prefix[16];
+    snprintf(prefix, sizeof prefix, "%s-f", runtime->options.thread_name);
+    struct blocking_options options = {
+        .threads_max = FILE_THREADS_MAX,
+        .queue_max = INT32_MAX, /* .ops_max of each worker comes first */
+        .idle_ms = (unsigned)(runtime->options.blocking_idle.ns / 1000000),
+        .thread_prefix = prefix,
+    };
+    return runtime->way->file_threads
+               ? blocking_pool_create(&runtime->files, &options)
+               : 0;
+}
+
 static int run_prepare(struct runtime *runtime)
 {
     /* ORDER(stop): relaxed.  No other thread is there yet. */
@@ -172,6 +188,9 @@ static int run_prepare(struct runtime *runtime)
     runtime->start_error = 0;
     runtime->going = false;
     int rc = make_pool(runtime);
+    if (rc == 0) {
+        rc = make_files(runtime);
+    }
     for (unsigned i = 0; rc == 0 && i < runtime->worker_count; i++) {
         rc = worker_init(runtime->workers[i]);
         runtime->inited += rc == 0;
@@ -184,6 +203,8 @@ static void run_clean(struct runtime *runtime)
 {
     blocking_pool_destroy(runtime->pool);
     runtime->pool = NULL;
+    blocking_pool_destroy(runtime->files);
+    runtime->files = NULL;
     while (runtime->inited > 0) {
         struct worker *worker = runtime->workers[--runtime->inited];
         stats_fold(runtime, &worker->stats);
@@ -264,9 +285,8 @@ void ambit_runtime_destroy(ambit_runtime *public)
 
 static int runtime_make(struct runtime *runtime)
 {
-    int rc = driver_probe(runtime->options.ring_entries, &runtime->probe);
+    int rc = driver_choose(runtime);
     if (rc < 0) {
-        log_line(runtime, AMBIT_LOG_ERROR, "%s", runtime->probe.refusal);
         return rc;
     }
     runtime->depot = slab_depot_create();

@@ -15,13 +15,15 @@
 struct runtime {
     /* once */
     struct ambit_runtime_options options; /* with the defaults filled in */
-    struct driver_probe probe;
+    const struct driver_way *way;
+    struct driver_probe probe; /* of io_uring, unless epoll was asked for */
     struct slab_depot *depot;
     struct worker *workers[WORKERS_MAX];
     unsigned worker_count;
 
     /* a run */
     struct blocking_pool *pool;
+    struct blocking_pool *files; /* of the driver, or NULL */
     unsigned inited;           /* workers */
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t changed;

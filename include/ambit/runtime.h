@@ -41,6 +41,20 @@ enum ambit_idle {
     AMBIT_IDLE_SPIN,
 };
 
+/* By what workers wait for sockets and files.  The environment variable
+ * AMBIT_DRIVER (uring, epoll or auto) decides for programs that leave it at
+ * AUTO. */
+enum ambit_driver {
+    /* io_uring; where it is refused, epoll, and a warning says why. */
+    AMBIT_DRIVER_AUTO,
+    /* io_uring, or no runtime. */
+    AMBIT_DRIVER_URING,
+    /* epoll for sockets and pipes, threads for files.  An open that waits for
+     * the other end of a named pipe can be cancelled where /proc is mounted;
+     * any other call on a file that has begun is waited for. */
+    AMBIT_DRIVER_EPOLL,
+};
+
 struct ambit_runtime_options {
     size_t size_;
     unsigned workers;             /* 0: as many as cpus we may use, by affinity
@@ -74,6 +88,7 @@ struct ambit_runtime_options {
     bool keep_cpus;               /* worker i stays on the i-th usable cpu */
     const char *thread_name;      /* threads are NAME-w0, NAME-b; NULL: "ambit";
                                      at most 8 bytes; static memory */
+    enum ambit_driver driver;
 };
 
 struct ambit_runtime_stats {
@@ -94,14 +109,15 @@ struct ambit_runtime_stats {
     uint64_t dropped_messages; /* disposed unhandled, with their actor */
     uint32_t workers;
     uint32_t stacks_lent;
-    const char *driver;  /* "uring" */
-    const char *driver_flags; /* the set-up flags this kernel granted */
+    const char *driver;  /* the one in use: "uring" or "epoll" */
+    const char *driver_flags; /* of uring: those that this kernel granted */
 };
 
 /*
  * Creates the state object; no thread starts before run.  0; -EINVAL with a
- * log line that names the option; -ENOMEM; -EPERM or -ENOSYS when io_uring is
- * refused (the log line says by what, and what to change).
+ * log line that names the option, or AMBIT_DRIVER; -ENOMEM; -EPERM or -ENOSYS
+ * when io_uring is refused (the log line says by what, and what to change) and
+ * nothing else is allowed.
  */
 AMBIT_API int ambit_runtime_create(ambit_runtime **ret_runtime,
                                    const struct ambit_runtime_options *options);

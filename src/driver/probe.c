@@ -3,14 +3,17 @@
  * probe.c -- what this kernel grants, and how it says no.
  *
  * Flags are dropped one at a time, least important first, until the kernel
- * accepts the rest; versions are never compared.  A refusal is put into words
- * that name what refused and what to change.
+ * accepts the rest; versions are never compared.  Where memory is short, a
+ * smaller ring is tried.  A refusal is put into words that name what refused
+ * and what to change.
  */
 #include "src/driver/driver.h"
 #include "src/driver/uring_abi.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define RING_LEAST 8 /* entries */
 
 static const struct {
     unsigned flag;
@@ -80,7 +83,10 @@ static int check_features(const struct io_uring *ring)
 static int try_flags(unsigned entries, unsigned flags)
 {
     struct io_uring ring;
-    struct io_uring_params params = {.flags = flags | IORING_SETUP_CLAMP};
+    struct io_uring_params params = {
+        .flags = flags | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,
+        .cq_entries = entries * 8,
+    };
     int rc = io_uring_queue_init_params(entries, &ring, &params);
     if (rc < 0) {
         return rc;
@@ -90,7 +96,7 @@ static int try_flags(unsigned entries, unsigned flags)
     return rc;
 }
 
-int driver_probe(unsigned entries, struct driver_probe *ret_probe)
+static int probe_flags(unsigned entries, struct driver_probe *ret_probe)
 {
     int rc = -EINVAL;
     for (unsigned count = ARRAY_LEN(wishes) + 1; count-- > 0;) {
@@ -105,6 +111,19 @@ int driver_probe(unsigned entries, struct driver_probe *ret_probe)
             break; /* no flag is to blame */
         }
     }
-    word_refusal(ret_probe, rc);
+    return rc;
+}
+
+int driver_probe(unsigned entries, struct driver_probe *ret_probe)
+{
+    int rc = probe_flags(entries, ret_probe);
+    while (rc == -ENOMEM && entries / 2 >= RING_LEAST) {
+        entries /= 2;
+        rc = probe_flags(entries, ret_probe);
+    }
+    ret_probe->entries = entries;
+    if (rc < 0) {
+        word_refusal(ret_probe, rc);
+    }
     return rc;
 }

@@ -16,12 +16,13 @@
  *   IO-CANCEL-1  A cancel needs nothing that could be missing: it waits in a
  *                list inside the operation until the ring has room.
  *
- * Owner: the worker's thread; driver_ring_bell() any thread.
+ * Owner: the worker's thread.
  */
 #include "src/driver/driver.h"
 
 #include "src/driver/uring_abi.h"
 #include "src/driver/uring_prep.h"
+#include "src/driver/uring_slots.h"
 #include "src/runtime.h"
 #include "src/tools.h"
 #include "src/worker.h"
@@ -29,30 +30,19 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     MARK_CANCEL_BIT = 63,
     MARK_WAKE = 0xffffffffu,    /* a message from another ring: just wake */
     MARK_BELL = 0xfffffffeu,    /* the worker's bell has been rung */
     MARK_SENT = 0xfffffffdu,    /* our message to another ring failed */
-    SLOTS_FIRST = 64,
 };
 
-struct slot {
-    struct op *op; /* NULL: free */
-    uint32_t generation;
-    uint32_t next_free;
-};
-
-struct driver {
+struct uring {
+    struct driver base;
     struct io_uring ring;
     struct worker *worker;
-    struct slot *slots;
-    uint32_t slot_count;
-    uint32_t slot_free;  /* index + 1; 0: none */
-    uint32_t ops_max;
-    uint32_t ops;        /* under way */
+    struct slots slots;
     struct op *waiting_first; /* prepared nowhere yet: the ring was full */
     struct op *waiting_last;
     struct op *wanted;        /* cancels to be sent */
@@ -61,14 +51,19 @@ struct driver {
     unsigned prepared;        /* entries not yet handed to the kernel */
 };
 
-static uint64_t op_name(const struct driver *driver, const struct op *op)
+static struct uring *uring_of(struct driver *base)
 {
-    uint64_t generation = driver->slots[op->slot].generation & 0x7fffffff;
+    return CONTAINER_OF(base, struct uring, base);
+}
+
+static uint64_t op_name(const struct uring *driver, const struct op *op)
+{
+    uint64_t generation = driver->slots.at[op->slot].generation & 0x7fffffff;
     return generation << 32 | op->slot;
 }
 
 /* An entry to fill in, or NULL when the kernel takes no more just now. */
-static struct io_uring_sqe *driver_entry(struct driver *driver)
+static struct io_uring_sqe *driver_entry(struct uring *driver)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&driver->ring);
     if (sqe == NULL) {
@@ -82,53 +77,7 @@ static struct io_uring_sqe *driver_entry(struct driver *driver)
     return sqe;
 }
 
-static int slots_grow(struct driver *driver)
-{
-    uint32_t count = driver->slot_count * 2;
-    count = count == 0 ? SLOTS_FIRST : count;
-    struct slot *slots = realloc(driver->slots, count * sizeof *slots);
-    if (slots == NULL) {
-        return -EAGAIN;
-    }
-    for (uint32_t i = driver->slot_count; i < count; i++) {
-        slots[i] = (struct slot){NULL, 0, i + 1 < count ? i + 2 : 0};
-    }
-    driver->slot_free = driver->slot_count + 1;
-    driver->slots = slots;
-    driver->slot_count = count;
-    return 0;
-}
-
-static int slot_take(struct driver *driver, struct op *op)
-{
-    if (driver->ops >= driver->ops_max) {
-        return -EAGAIN;
-    }
-    if (driver->slot_free == 0) {
-        int rc = slots_grow(driver);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    op->slot = driver->slot_free - 1;
-    struct slot *slot = &driver->slots[op->slot];
-    driver->slot_free = slot->next_free;
-    slot->op = op;
-    driver->ops++;
-    return 0;
-}
-
-static void slot_give(struct driver *driver, struct op *op)
-{
-    struct slot *slot = &driver->slots[op->slot];
-    slot->op = NULL;
-    slot->generation++;
-    slot->next_free = driver->slot_free;
-    driver->slot_free = op->slot + 1;
-    driver->ops--;
-}
-
-static bool op_issue(struct driver *driver, struct op *op)
+static bool op_issue(struct uring *driver, struct op *op)
 {
     struct io_uring_sqe *sqe = driver_entry(driver);
     if (sqe == NULL) {
@@ -137,13 +86,13 @@ static bool op_issue(struct driver *driver, struct op *op)
     uring_prep(sqe, op);
     io_uring_sqe_set_data64(sqe, op_name(driver, op));
     op->state = OP_INFLIGHT;
-    count_own(&driver->worker->stats.ops_submitted);
     return true;
 }
 
-int driver_submit(struct driver *driver, struct op *op)
+static int submit(struct driver *base, struct op *op)
 {
-    int rc = slot_take(driver, op);
+    struct uring *driver = uring_of(base);
+    int rc = slot_take(&driver->slots, op);
     if (rc < 0) {
         return rc;
     }
@@ -152,6 +101,7 @@ int driver_submit(struct driver *driver, struct op *op)
     op->cancel_sent = false;
     op->next = NULL;
     op->worker = driver->worker;
+    count_own(&driver->worker->stats.ops_submitted);
     if (driver->waiting_first == NULL && op_issue(driver, op)) {
         return 0;
     }
@@ -164,8 +114,9 @@ int driver_submit(struct driver *driver, struct op *op)
     return 0;
 }
 
-void driver_cancel(struct driver *driver, struct op *op)
+static void cancel(struct driver *base, struct op *op)
 {
+    struct uring *driver = uring_of(base);
     if (op->state == OP_DONE || op->cancel_wanted) {
         return;
     }
@@ -176,10 +127,10 @@ void driver_cancel(struct driver *driver, struct op *op)
     driver->wanted = op;
 }
 
-static void op_done(struct driver *driver, struct op *op, int32_t result)
+static void op_done(struct uring *driver, struct op *op, int32_t result)
 {
     RULE(IO_BUFFER_1);
-    slot_give(driver, op);
+    slot_give(&driver->slots, op);
     if (op->cancel_wanted && !op->cancel_sent) {
         struct op **at = &driver->wanted;
         while (*at != op) {
@@ -196,7 +147,7 @@ static void op_done(struct driver *driver, struct op *op, int32_t result)
 
 /* Operations that found the ring full, oldest first; a cancelled one that the
  * kernel has not seen ends here. */
-static unsigned issue_waiting(struct driver *driver)
+static unsigned issue_waiting(struct uring *driver)
 {
     unsigned ended = 0;
     while (driver->waiting_first != NULL) {
@@ -218,7 +169,7 @@ static unsigned issue_waiting(struct driver *driver)
     return ended;
 }
 
-static void send_cancels(struct driver *driver)
+static void send_cancels(struct uring *driver)
 {
     while (driver->wanted != NULL) {
         struct op *op = driver->wanted;
@@ -238,7 +189,7 @@ static void send_cancels(struct driver *driver)
 }
 
 /* Found busy or not yet there: ask again, while there is a point in it. */
-static void cancel_answered(struct driver *driver, struct op *op, int result)
+static void cancel_answered(struct uring *driver, struct op *op, int result)
 {
     bool again = result == -ENOENT || result == -EALREADY;
     if (again && op->cancel_sent && uring_is_prompt(op)) {
@@ -248,7 +199,7 @@ static void cancel_answered(struct driver *driver, struct op *op, int result)
     }
 }
 
-static void arm_bell(struct driver *driver)
+static void arm_bell(struct uring *driver)
 {
     struct io_uring_sqe *sqe = driver_entry(driver);
     if (sqe == NULL) {
@@ -261,13 +212,13 @@ static void arm_bell(struct driver *driver)
 }
 
 /* Our message could not be delivered: the other end has an eventfd too. */
-static void message_failed(struct driver *driver, uint64_t user_data)
+static void message_failed(struct uring *driver, uint64_t user_data)
 {
     unsigned index = (unsigned)(user_data >> 32);
     driver_ring_bell(driver->worker->runtime->workers[index]);
 }
 
-static void complete_one(struct driver *driver, uint64_t user_data, int result)
+static void complete_one(struct uring *driver, uint64_t user_data, int result)
 {
     uint32_t index = (uint32_t)user_data;
     if (index == MARK_BELL) {
@@ -283,8 +234,8 @@ static void complete_one(struct driver *driver, uint64_t user_data, int result)
         }
         return;
     }
-    ASSERT(index < driver->slot_count);
-    struct slot *slot = &driver->slots[index];
+    ASSERT(index < driver->slots.count);
+    struct slot *slot = &driver->slots.at[index];
     uint32_t generation = (uint32_t)(user_data >> 32) & 0x7fffffff;
     if (slot->op == NULL || (slot->generation & 0x7fffffff) != generation) {
         return; /* a cancel answered after its target had gone */
@@ -297,7 +248,7 @@ static void complete_one(struct driver *driver, uint64_t user_data, int result)
 }
 
 /* Completes what the ring holds now; what completions add comes next turn. */
-static unsigned reap(struct driver *driver)
+static unsigned reap(struct uring *driver)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
@@ -324,7 +275,7 @@ static unsigned reap(struct driver *driver)
 }
 
 /* Returns how many operations ended without the kernel's help. */
-static unsigned prepare_all(struct driver *driver)
+static unsigned prepare_all(struct uring *driver)
 {
     unsigned ended = 0;
     if (!driver->bell_armed) {
@@ -340,25 +291,26 @@ static unsigned prepare_all(struct driver *driver)
 }
 
 /* Something found no room in the ring: to be tried again soon. */
-static bool holds_back(const struct driver *driver)
+static bool holds_back(const struct uring *driver)
 {
     return driver->waiting_first != NULL || driver->wanted != NULL ||
            !driver->bell_armed;
 }
 
-static bool kernel_has_work(struct driver *driver)
+static bool kernel_has_work(struct uring *driver)
 {
     unsigned flags = IO_URING_READ_ONCE(*driver->ring.sq.kflags);
     return (flags & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
-bool driver_is_due(struct driver *driver)
+static bool is_due(struct driver *base)
 {
+    struct uring *driver = uring_of(base);
     return kernel_has_work(driver) || io_uring_cq_ready(&driver->ring) > 0;
 }
 
 /* EINTR, EBUSY and EAGAIN mean: reap, and come again next turn. */
-static void driver_entered(struct driver *driver, int rc)
+static void driver_entered(struct uring *driver, int rc)
 {
     driver->prepared = io_uring_sq_ready(&driver->ring);
     if (rc >= 0 || rc == -ETIME || rc == -EINTR || rc == -EBUSY ||
@@ -369,8 +321,9 @@ static void driver_entered(struct driver *driver, int rc)
     base_die(__FILE__, __LINE__, "io_uring_enter failed for good");
 }
 
-unsigned driver_poll(struct driver *driver)
+static unsigned poll_ring(struct driver *base)
 {
+    struct uring *driver = uring_of(base);
     unsigned ended = prepare_all(driver);
     if (driver->prepared > 0) {
         driver_entered(driver, io_uring_submit_and_get_events(&driver->ring));
@@ -381,7 +334,7 @@ unsigned driver_poll(struct driver *driver)
 }
 
 /* In short waits: a completion that has yet to be run by us wakes no poll(2). */
-static void wait_in_poll(struct driver *driver, int64_t until_ns)
+static void wait_in_poll(struct uring *driver, int64_t until_ns)
 {
     struct pollfd ring = {.fd = driver->ring.ring_fd, .events = POLLIN};
     driver_entered(driver, io_uring_submit_and_get_events(&driver->ring));
@@ -395,7 +348,7 @@ static void wait_in_poll(struct driver *driver, int64_t until_ns)
     }
 }
 
-static void wait_in_ring(struct driver *driver, int64_t until_ns)
+static void wait_in_ring(struct uring *driver, int64_t until_ns)
 {
     struct __kernel_timespec left = {0, 0};
     struct io_uring_cqe *cqe;
@@ -409,11 +362,12 @@ static void wait_in_ring(struct driver *driver, int64_t until_ns)
                                until_ns == INT64_MAX ? NULL : &left, NULL));
 }
 
-unsigned driver_wait(struct driver *driver, int64_t until_ns)
+static unsigned wait_ring(struct driver *base, int64_t until_ns)
 {
+    struct uring *driver = uring_of(base);
     unsigned ended = prepare_all(driver);
     if (ended > 0 || holds_back(driver)) {
-        return ended + driver_poll(driver);
+        return ended + poll_ring(base);
     }
     if (tool_stops_on_ring_wait()) {
         wait_in_poll(driver, until_ns);
@@ -423,21 +377,16 @@ unsigned driver_wait(struct driver *driver, int64_t until_ns)
     return reap(driver);
 }
 
-void driver_ring_bell(struct worker *target)
+static void wake(struct driver *base, struct worker *target)
 {
-    uint64_t one = 1;
-    ssize_t put = write(target->bell, &one, sizeof one);
-    (void)put; /* EAGAIN: the counter is full, so it is readable */
-}
-
-void driver_wake(struct driver *from, struct worker *target)
-{
+    struct uring *from = uring_of(base);
     struct io_uring_sqe *sqe = driver_entry(from);
     if (sqe == NULL) {
         driver_ring_bell(target);
         return;
     }
-    io_uring_prep_msg_ring(sqe, target->driver->ring.ring_fd, 0, MARK_WAKE, 0);
+    io_uring_prep_msg_ring(sqe, uring_of(target->driver)->ring.ring_fd, 0,
+                           MARK_WAKE, 0);
     io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
     io_uring_sqe_set_data64(sqe, (uint64_t)target->index << 32 | MARK_SENT);
     driver_entered(from, io_uring_submit(&from->ring));
@@ -448,32 +397,33 @@ void driver_wake(struct driver *from, struct worker *target)
     }
 }
 
-int driver_create(struct worker *worker, unsigned entries, unsigned flags,
-                  uint32_t ops_max, struct driver **ret_driver)
+static int create(struct worker *worker, struct driver **ret_driver)
 {
-    struct driver *driver = calloc(1, sizeof *driver);
+    const struct ambit_runtime_options *options = &worker->runtime->options;
+    struct uring *driver = calloc(1, sizeof *driver);
     if (driver == NULL) {
         return -ENOMEM;
     }
     driver->worker = worker;
-    driver->ops_max = ops_max;
-    struct io_uring_params params = {.flags = flags};
+    driver->slots.most = options->ops_max;
+    struct io_uring_params params = {.flags = worker->runtime->probe.flags};
     params.flags |= IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
-    params.cq_entries = entries * 8;
-    int rc = io_uring_queue_init_params(entries, &driver->ring, &params);
+    params.cq_entries = options->ring_entries * 8;
+    int rc = io_uring_queue_init_params(options->ring_entries, &driver->ring,
+                                        &params);
     if (rc < 0) {
         free(driver);
         return rc;
     }
     io_uring_ring_dontfork(&driver->ring);
     arm_bell(driver);
-    *ret_driver = driver;
+    *ret_driver = &driver->base;
     return 0;
 }
 
 /* Takes the bell's read back from the kernel, so that nothing of ours is
  * referenced once the ring is gone. */
-static void disarm_bell(struct driver *driver)
+static void disarm_bell(struct uring *driver)
 {
     while (driver->bell_armed) {
         driver_ring_bell(driver->worker);
@@ -482,14 +432,24 @@ static void disarm_bell(struct driver *driver)
     }
 }
 
-void driver_destroy(struct driver *driver)
+static void destroy(struct driver *base)
 {
-    if (driver == NULL) {
-        return;
-    }
-    ASSERT(driver->ops == 0);
+    struct uring *driver = uring_of(base);
+    ASSERT(driver->slots.taken == 0);
     disarm_bell(driver);
     io_uring_queue_exit(&driver->ring);
-    free(driver->slots);
+    free(driver->slots.at);
     free(driver);
 }
+
+const struct driver_way uring_way = {
+    .name = "uring",
+    .create = create,
+    .destroy = destroy,
+    .submit = submit,
+    .cancel = cancel,
+    .poll = poll_ring,
+    .wait = wait_ring,
+    .is_due = is_due,
+    .wake = wake,
+};

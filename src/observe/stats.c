@@ -57,9 +57,10 @@ void ambit_runtime_stats(ambit_runtime *public,
                          struct ambit_runtime_stats *ret_stats)
 {
     struct runtime *runtime = runtime_of(public);
+    RULE(DRV_TELL_1);
     struct ambit_runtime_stats sum = {
         .workers = runtime->worker_count,
-        .driver = "uring",
+        .driver = runtime->way->name,
         .driver_flags = runtime->probe.names,
         .late_replies = read_counter(&runtime->late_replies),
         .dropped_messages = read_counter(&runtime->dropped_messages),

@@ -151,14 +151,43 @@ static void refuse_io_uring(void)
     }
 }
 
+static void insist_on_io_uring(void)
+{
+    refuse_io_uring();
+    setenv("AMBIT_DRIVER", "uring", 1);
+}
+
 /* Goal: where io_uring is forbidden the user learns by what.  Method: the
- * filter that container runtimes install, reduced to this call. */
+ * filter that container runtimes install, reduced to this call; insist. */
 Test(kvd_start, a_refused_io_uring_is_explained)
 {
     cr_assert(kvd_make_folder(folder) != NULL);
-    kvd.prepare = refuse_io_uring;
+    kvd.prepare = insist_on_io_uring;
     kvd_start(&kvd, kvd_program(), "--dir", folder, "--port", "0");
     must_have_refused("io_uring");
+    kvd.prepare = NULL;
+    kvd_remove_folder(folder);
+}
+
+static void leave_it_open(void)
+{
+    refuse_io_uring();
+    unsetenv("AMBIT_DRIVER");
+}
+
+/* Goal: the service runs there, and says by what.  Method: the same filter;
+ * a start, a stop, and what was said. */
+Test(kvd_start, a_refused_io_uring_is_replaced)
+{
+    char said[4096];
+    cr_assert(kvd_make_folder(folder) != NULL);
+    kvd.prepare = leave_it_open;
+    cr_assert(kvd_start(&kvd, kvd_program(), "--dir", folder, "--port", "0") ==
+              0);
+    cr_assert(kvd_stop(&kvd) == 0);
+    kvd_stderr(&kvd, said, sizeof said);
+    cr_assert(strstr(said, "going on with epoll") != NULL, "said: %s", said);
+    kvd_forget(&kvd);
     kvd.prepare = NULL;
     kvd_remove_folder(folder);
 }

@@ -27,14 +27,14 @@ static int delivered[THREADS];
 
 /* --- the rooms around it -------------------------------------------------- */
 
-unsigned driver_wait(struct driver *driver, int64_t until_ns)
+static unsigned wait(struct driver *driver, int64_t until_ns)
 {
     (void)driver, (void)until_ns;
     bell_wait_idle(&bells[worker_self->index]);
     return 1;
 }
 
-bool driver_is_due(struct driver *driver)
+static bool is_due(struct driver *driver)
 {
     (void)driver;
     return false;
@@ -45,11 +45,18 @@ void driver_ring_bell(struct worker *target)
     bell_ring(&bells[target->index]);
 }
 
-void driver_wake(struct driver *from, struct worker *target)
+static void wake(struct driver *from, struct worker *target)
 {
     (void)from;
     driver_ring_bell(target);
 }
+
+static const struct driver_way way = {
+    .wait = wait,
+    .is_due = is_due,
+    .wake = wake,
+};
+static struct driver driver = {&way};
 
 void stack_trim(struct stack_arena *arena, size_t keep, size_t at_once)
 {
@@ -96,6 +103,7 @@ static void begin(unsigned count)
         struct worker *worker = &kit_workers[i + 1];
         kit_runtime.workers[i] = worker;
         worker->index = i;
+        worker->driver = &driver;
         worker->searching = false;
         worker->random = 1;
         note_queue_init(&worker->inject);

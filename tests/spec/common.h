@@ -175,10 +175,20 @@ static inline bool spec_logged(const char *word)
 
 /* --- runs ----------------------------------------------------------------- */
 
+/* Nobody tests one driver and means the other. */
+static inline void spec_driver(const struct ambit_runtime_stats *s)
+{
+    const char *wanted = getenv("AMBIT_DRIVER");
+    if (wanted != NULL && strcmp(wanted, "auto") != 0 && *wanted != '\0') {
+        WANT(strcmp(s->driver, wanted) == 0);
+    }
+}
+
 static inline void spec_ledger(ambit_runtime *runtime)
 {
     struct ambit_runtime_stats s;
     ambit_runtime_stats(runtime, &s);
+    spec_driver(&s);
     WANT_EQ(s.spawned, s.completed + s.cancelled + s.panicked);
     WANT_EQ(s.ops_submitted, s.ops_completed);
     WANT_EQ(s.stacks_lent, 0);

@@ -202,7 +202,7 @@ Spec(RT_STATS_1, the_ledger_adds_up)
         WANT_EQ(s.cancelled, 1000);
         WANT_EQ(s.completed, 751);
         WANT_EQ(s.workers, workers);
-        WANT(strcmp(s.driver, "uring") == 0 && s.driver_flags != NULL);
+        WANT(s.driver != NULL && s.driver_flags != NULL);
         spec_ledger(runtime);
         ambit_runtime_destroy(runtime);
     }
