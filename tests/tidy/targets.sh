@@ -88,4 +88,4 @@ done < <(awk '!/^#/ && NF { print $1; if (sub(/^self:/, "", $2)) print $2 }' \
     peers/targets | sed 's/\.[0-9]*c$//; s/@.*//' | sort -u)
 
 [ $bad -eq 0 ] || exit 1
-echo "targets: fine ($(grep -c '^[A-Z]' peers/targets) targets)"
+echo "targets: fine ($(grep -c '^[A-Za-z]' peers/targets) targets)"
