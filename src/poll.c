@@ -5,11 +5,11 @@
  * The first word of the record holds its generation and where it is:
  *
  *   IDLE --wake--> SCHEDULED --turn--> RUNNING --step pending--> IDLE
- *                                       |   ^
- *                                  wake v   | steps again
- *                                       AGAIN
+ *                      ^                  | wake
+ *                      '--step pending-- AGAIN
  *
  *   POLL-WAKE-1    A wake that comes during a step leads to one more step.
+ *   POLL-TURN-1    One more step is behind the other ready tasks.
  *   POLL-WAKE-2    Two steps never run at once; steps <= wakes + 1.
  *   POLL-WAKE-3    A waker of a task that has ended is stale.
  *   POLL-CANCEL-1  A cancel of the region makes an idle task step.
@@ -82,24 +82,22 @@ static int poll_wake(struct task *task, uint64_t generation)
     }
 }
 
-/* True when the task has gone idle, and may be running elsewhere. */
-static bool poll_rest(struct task *task)
+/* Between two steps: idle, or, when it was woken meanwhile, queued behind the
+ * others.  May be running elsewhere by the time this returns. */
+static void poll_rest(struct task *task)
 {
-    struct worker *worker = worker_self;
     seam_suspends(task);
     uint64_t word = poll_load(task);
-    if (word % POLL_STATES == POLL_RUNNING) {
-        task_leave_worker(task);
-        if (poll_move(task, &word, POLL_IDLE)) {
-            return true;
-        }
-        task_enter_worker(task, worker);
-        TELL(TASK_RUNS, task, NULL, 0);
+    task_leave_worker(task);
+    if (word % POLL_STATES == POLL_RUNNING &&
+        poll_move(task, &word, POLL_IDLE)) {
+        return;
     }
     RULE(POLL_WAKE_1);
-    bool moved = poll_move(task, &word, POLL_RUNNING);
+    RULE(POLL_TURN_1);
+    bool moved = poll_move(task, &word, POLL_SCHEDULED);
     ASSERT(moved);
-    return false;
+    task_start_later(task);
 }
 
 static ambit_step_fn *poll_step(const struct task *task)
@@ -124,14 +122,12 @@ int poll_turn(ambit_cx *cx, void *state)
     RULE(POLL_WAKE_2);
     bool moved = poll_move(task, &word, POLL_RUNNING);
     ASSERT(moved);
-    int result;
-    do {
-        step_pay(task);
-        result = poll_step(task)(cx, state);
-        if (result == AMBIT_PENDING && poll_rest(task)) {
-            return TASK_DORMANT;
-        }
-    } while (result == AMBIT_PENDING);
+    step_pay(task);
+    int result = poll_step(task)(cx, state);
+    if (result == AMBIT_PENDING) {
+        poll_rest(task);
+        return TASK_DORMANT;
+    }
     await_require_none(task);
     return result;
 }

@@ -21,9 +21,10 @@
  *      |  +-- ambit_wake(), or a cancel of its region
  *      +--- step: AMBIT_PENDING --> idle
  *
- * A wake during a step is not lost: the step is called once more.  Two steps
- * of one task never run at once, and there are at most as many as wakes, plus
- * the first.  Between two steps the task may move to another worker.
+ * A wake during a step is not lost: the step is called once more, after the
+ * other ready tasks of its worker.  Two steps of one task never run at once, and
+ * there are at most as many as wakes, plus the first.  Between two steps the task
+ * may move to another worker.
  *
  * A step may suspend like any task; it then holds a stack while it waits.
  */

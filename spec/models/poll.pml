@@ -81,7 +81,6 @@ turn:
 end:
     atomic { queued > 0 -> queued-- }
     word = RUNNING;
-again:
     atomic { stepping++; assert(stepping == 1); steps++ }
     for (i : 0 .. WAKERS - 1) {
         if
@@ -111,12 +110,14 @@ again:
 #endif
     :: else
     fi;
-#ifdef BUG_AGAIN_STAYS
-    skip;
+    /* Woken in the step: the next turn is behind those that wait. */
+#ifdef BUG_AGAIN_IDLE
+    word = IDLE;
 #else
-    word = RUNNING;
+    word = SCHEDULED;
 #endif
-    goto again
+    atomic { queued++; assert(queued == 1) }
+    goto turn
 }
 
 init

@@ -119,6 +119,95 @@ static int wake_myself(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- POLL-TURN-1 ---------------------------------------------------------- */
+
+enum { OTHERS = 20, STEPS_MOST = 1000 };
+
+struct turns {
+    struct count others;
+    int steps;
+};
+
+/* Would go on for ever, if the others never had their turn. */
+static int wakes_itself(ambit_cx *cx, void *state)
+{
+    struct turns *turns = *(struct turns **)state;
+    turns->steps++;
+    if (count_get(&turns->others) == OTHERS || turns->steps == STEPS_MOST) {
+        return 0;
+    }
+    WANT_EQ(ambit_wake(ambit_cx_waker(cx)), 0);
+    return AMBIT_PENDING;
+}
+
+/* The same by the wait that is for this. */
+struct yielder {
+    struct ambit_await wait;
+    struct turns *turns;
+};
+
+static int awaits_its_turn(ambit_cx *cx, void *state)
+{
+    struct yielder *y = state;
+    int rc;
+    while ((rc = ambit_await_yield(cx, &y->wait)) == 0) {
+        y->turns->steps++;
+        if (count_get(&y->turns->others) == OTHERS ||
+            y->turns->steps == STEPS_MOST) {
+            return 0;
+        }
+    }
+    return rc;
+}
+
+static int is_another(ambit_cx *cx, void *arg)
+{
+    WANT_EQ(ambit_yield(cx), 0);
+    count_up(&(*(struct turns **)arg)->others);
+    return 0;
+}
+
+static void spawn_others(ambit_region *region, struct turns *turns)
+{
+    for (int i = 0; i < OTHERS; i++) {
+        WANT_EQ(ambit_spawn(region, is_another, &turns), 0);
+    }
+}
+
+static int have_their_turn(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < 4; round++) {
+        struct turns turns = {.steps = 0}, *pturns = &turns;
+        struct yielder yielder = {.turns = pturns};
+        int rc = 0;
+        ambit_scope (cx, s, &rc) {
+            if (round % 2 == 0) {
+                spawn_others(s, pturns);
+            }
+            WANT_EQ(round < 2 ? ambit_spawn_poll(s, wakes_itself, &pturns)
+                              : ambit_spawn_poll(s, awaits_its_turn, &yielder),
+                    0);
+            if (round % 2 != 0) {
+                spawn_others(s, pturns);
+            }
+        }
+        WANT_EQ(rc, 0);
+        WANT_EQ(count_get(&turns.others), OTHERS);
+        WANT(turns.steps <= 12);
+    }
+    return 0;
+}
+
+/* Goal: a poll task that wakes itself starves nobody.
+ * Method: one worker; 20 tasks that yield once, spawned before it and after; how
+ * many steps it makes until all of them have ended. */
+Spec(POLL_TURN_1, a_poll_task_that_wakes_itself_lets_others_run)
+{
+    spec_on(1, have_their_turn);
+    spec_end("POLL_TURN_1");
+}
+
 /* Goal: a wake during a step is not lost.  Method: each step wakes itself; a
  * lost one would hang the close. */
 Spec(POLL_WAKE_1, a_wake_during_a_step_leads_to_one_more)
