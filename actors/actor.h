@@ -181,5 +181,9 @@ void lot_go_home(struct actor *actor);
 int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
                   bool last, struct ambit_permit *ret_permit);
 int actor_commit(struct ambit_permit *permit);
+/* The same for a poll task: a wait of it, idle or begun by this. */
+int actor_await_reserve(struct task *task, struct await *await,
+                        ambit_actor_ref ref, size_t size, bool last,
+                        struct ambit_permit *ret_permit);
 
 #endif

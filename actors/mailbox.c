@@ -9,6 +9,8 @@
  */
 #include "actors/mailbox.h"
 
+#include "src/await.h"
+
 #define TURN_SHIFT 30
 #define TURN_MASK (UINT64_C(3) << TURN_SHIFT)
 
@@ -140,44 +142,54 @@ static void gate_unqueue(struct mailbox *mailbox)
     }
 }
 
-struct credit_wait {
-    struct mailbox *mailbox;
-    struct mailbox_waiter waiter;
-};
-
-static enum park_answer credit_abort(struct task *task, void *arg)
+bool mailbox_leave_queue(struct mailbox_waiter *waiter)
 {
-    struct credit_wait *wait = arg;
-    struct mailbox *mailbox = wait->mailbox;
-    (void)task;
+    struct mailbox *mailbox = waiter->mailbox;
     spin_lock(&mailbox->lock);
-    bool ours = wait->waiter.waiting;
+    bool ours = waiter->waiting;
     if (ours) {
-        wait->waiter.waiting = false;
-        list_remove(&wait->waiter.node);
+        waiter->waiting = false;
+        list_remove(&waiter->node);
         if (list_is_empty(&mailbox->waiters)) {
             gate_unqueue(mailbox);
         }
     }
     spin_unlock(&mailbox->lock);
-    return ours ? PARK_ABORTED : PARK_BUSY;
+    return ours;
+}
+
+int mailbox_queue_for_credit(struct mailbox *mailbox, uint32_t generation,
+                             struct mailbox_waiter *waiter, struct who *who)
+{
+    waiter->mailbox = mailbox;
+    waiter->who = who;
+    waiter->waiting = false;
+    list_init(&waiter->node);
+    spin_lock(&mailbox->lock);
+    if (mailbox->waiters.next == NULL) {
+        list_init(&mailbox->waiters);
+    }
+    int rc = credit_or_queue(mailbox, generation, waiter);
+    spin_unlock(&mailbox->lock);
+    return rc;
+}
+
+static enum park_answer credit_abort(struct task *task, void *arg)
+{
+    (void)task;
+    return mailbox_leave_queue(arg) ? PARK_ABORTED : PARK_BUSY;
 }
 
 int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
                         struct task *task)
 {
-    struct credit_wait wait = {mailbox, {.task = task}};
-    list_init(&wait.waiter.node);
-    spin_lock(&mailbox->lock);
-    if (mailbox->waiters.next == NULL) {
-        list_init(&mailbox->waiters);
-    }
-    int rc = credit_or_queue(mailbox, generation, &wait.waiter);
-    spin_unlock(&mailbox->lock);
+    struct mailbox_waiter waiter;
+    int rc = mailbox_queue_for_credit(mailbox, generation, &waiter,
+                                      who_parks(task));
     if (rc != -EAGAIN) {
         return rc;
     }
-    return (int)park(task, PARK_RESERVE, credit_abort, &wait);
+    return (int)park(task, PARK_RESERVE, credit_abort, &waiter);
 }
 
 /* Hands credits to those who wait; returns how many are left over. */
@@ -194,7 +206,7 @@ static uint32_t credits_grant(struct mailbox *mailbox, uint32_t count)
         RULE(MBX_CREDIT_2);
         waiter->waiting = false;
         count--;
-        task_wake(waiter->task, 0);
+        who_wake(waiter->who, 0);
     }
     if (list_is_empty(&mailbox->waiters)) {
         gate_unqueue(mailbox);
@@ -372,7 +384,7 @@ void mailbox_close(struct mailbox *mailbox)
         struct mailbox_waiter *waiter =
             CONTAINER_OF(node, struct mailbox_waiter, node);
         waiter->waiting = false;
-        task_wake(waiter->task, -EPIPE);
+        who_wake(waiter->who, -EPIPE);
     }
     gate_unqueue(mailbox);
     spin_unlock(&mailbox->lock);

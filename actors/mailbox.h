@@ -88,10 +88,11 @@ struct mailbox {
 
 _Static_assert(offsetof(struct mailbox, head) == 64, "what a slab keeps");
 
-/* One who waits for a credit; in its frame. */
+/* One who waits for a credit; in its frame, or in its wait. */
 struct mailbox_waiter {
     struct list_node node; /* mailbox.waiters */
-    struct task *task;
+    struct mailbox *mailbox;
+    struct who *who;
     bool waiting;          /* the lock */
 };
 
@@ -110,6 +111,12 @@ int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
 /* The same, but waits.  0, -EPIPE, -ESTALE, -ECANCELED. */
 int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
                         struct task *task);
+/* It in two steps.  0; -EAGAIN: the waiter is in the queue, and will be woken
+ * with 0 or -EPIPE; -EPIPE, -ESTALE. */
+int mailbox_queue_for_credit(struct mailbox *mailbox, uint32_t generation,
+                             struct mailbox_waiter *waiter, struct who *who);
+/* True: out of the queue; false: woken, or about to be. */
+bool mailbox_leave_queue(struct mailbox_waiter *waiter);
 /* True when that was the last use of a detached mailbox: give it back. */
 bool mailbox_give_credits(struct mailbox *mailbox, uint32_t count);
 

@@ -43,7 +43,7 @@ struct reply_slot *reply_open(struct task *caller, void *ret, size_t size)
     if (slot->runtime == NULL) {
         slot->runtime = runtime; /* its first use ever */
     }
-    slot->caller = caller;
+    slot->caller = who_parks(caller);
     slot->ret = ret;
     slot->size = size;
     bool moved = reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_FREE,
@@ -84,9 +84,53 @@ static enum park_answer reply_abort(struct task *task, void *arg)
 
 int reply_wait(struct reply_slot *slot)
 {
-    int result = (int)park(slot->caller, PARK_REPLY, reply_abort, slot);
+    struct task *task = who_task(slot->caller);
+    int result = (int)park(task, PARK_REPLY, reply_abort, slot);
     reply_retire(slot);
     return result;
+}
+
+static void reply_forget(struct await *await)
+{
+    reply_retire(*AWAIT_KEPT(struct reply_slot *, await));
+}
+
+static enum await_off reply_call_off(struct await *await)
+{
+    struct reply_slot *slot = *AWAIT_KEPT(struct reply_slot *, await);
+    if (reply_abort(await->task, slot) == PARK_ABORTED) {
+        RULE(AWAIT_CALL_2);
+        reply_retire(slot);
+        return AWAIT_OFF;
+    }
+    await_until_said(await);
+    return AWAIT_OVER;
+}
+
+static const struct await_kind in_reply = {NULL, reply_call_off, reply_forget};
+
+void reply_await_begin(struct reply_slot *slot, struct await *await,
+                       struct task *task)
+{
+    await_begin(await, task, &in_reply);
+    *AWAIT_KEPT(struct reply_slot *, await) = slot;
+    slot->caller = who_awaits(await);
+}
+
+bool reply_is_awaited(const struct await *await)
+{
+    return await->kind == &in_reply;
+}
+
+int reply_await(struct await *await, struct task *task)
+{
+    int64_t said;
+    if (await_look(task, await, &said) != AWAIT_SAID) {
+        return (int)said;
+    }
+    RULE(AWAIT_CALL_1);
+    reply_forget(await);
+    return said > 0 ? 0 : (int)said; /* AMBIT_PENDING is none of them */
 }
 
 bool reply_is_open(ambit_reply reply)
@@ -116,6 +160,6 @@ int reply_resolve(ambit_reply reply, int result, const void *value,
         RULE(SRV_CALL_1);
         memcpy(slot->ret, value, size < slot->size ? size : slot->size);
     }
-    task_wake(slot->caller, result);
+    who_wake(slot->caller, result);
     return 0;
 }

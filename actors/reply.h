@@ -14,15 +14,15 @@
 #ifndef AMBIT_ACTORS_REPLY_H
 #define AMBIT_ACTORS_REPLY_H
 
+#include "src/await.h"
 #include "src/runtime.h"
-#include "src/task.h"
 
 #include <ambit/server.h>
 
 struct reply_slot {
     _Atomic uint64_t word;       /* ORDER(reply) */
     struct runtime *runtime;     /* once */
-    struct task *caller;
+    struct who *caller;
     void *ret;                   /* the caller's, size bytes */
     size_t size;
 };
@@ -32,6 +32,14 @@ struct reply_slot *reply_open(struct task *caller, void *ret, size_t size);
 ambit_reply reply_handle(struct reply_slot *slot);
 /* The caller: parks until answered.  The result of the call. */
 int reply_wait(struct reply_slot *slot);
+
+/* The same for a poll task.  Before the call is sent: the answer will end a wait
+ * that is begun with this. */
+void reply_await_begin(struct reply_slot *slot, struct await *await,
+                       struct task *task);
+bool reply_is_awaited(const struct await *await);
+/* AMBIT_PENDING, or the result of the call. */
+int reply_await(struct await *await, struct task *task);
 
 /* Anybody who has the handle: 0, or -ESTALE.  `late_counts`: an answer, not
  * the clean-up of a server that ends. */

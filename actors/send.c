@@ -7,6 +7,8 @@
  */
 #include "actors/actor.h"
 
+#include "src/await.h"
+
 static struct actor *actor_of(ambit_actor_ref ref)
 {
     return ref.node == 0 ? ref.slot : NULL;
@@ -117,18 +119,20 @@ int ambit_oblige_permit_(ambit_region *region,
     return ambit_oblige_(region, obligation, permit_left, permit, site);
 }
 
+static int send_reserved(struct ambit_permit *permit, const void *body)
+{
+    if (permit->size > 0) {
+        memcpy(permit->message, body, permit->size);
+    }
+    return actor_commit(permit);
+}
+
 static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
                      struct task *wait_as)
 {
     struct ambit_permit permit;
     int rc = actor_reserve(ref, size, wait_as, false, &permit);
-    if (rc < 0) {
-        return rc;
-    }
-    if (size > 0) {
-        memcpy(permit.message, body, size);
-    }
-    return actor_commit(&permit);
+    return rc < 0 ? rc : send_reserved(&permit, body);
 }
 
 int ambit_send(ambit_cx *cx, ambit_actor_ref ref, const void *message,
@@ -143,6 +147,82 @@ int ambit_try_send(ambit_actor_ref ref, const void *message, size_t size)
 {
     return send_copy(ref, message, size, NULL);
 }
+
+/* --- for poll tasks -------------------------------------------------------- */
+
+static enum await_off credit_call_off(struct await *await)
+{
+    if (mailbox_leave_queue(AWAIT_KEPT(struct mailbox_waiter, await))) {
+        return AWAIT_OFF;
+    }
+    await_until_said(await);
+    return AWAIT_OVER;
+}
+
+static void credit_forget(struct await *await)
+{
+    struct mailbox_waiter *waiter = AWAIT_KEPT(struct mailbox_waiter, await);
+    if (await->value == 0) {
+        RULE(AWAIT_ROOM_2);
+        actor_give_credits(CONTAINER_OF(waiter->mailbox, struct actor, mailbox),
+                           1);
+    }
+}
+
+static const struct await_kind in_credit = {NULL, credit_call_off,
+                                            credit_forget};
+
+int actor_await_reserve(struct task *task, struct await *await,
+                        ambit_actor_ref ref, size_t size, bool last,
+                        struct ambit_permit *ret_permit)
+{
+    struct actor *actor = actor_of(ref);
+    int64_t said;
+    enum await_look look = await_look(task, await, &said);
+    if (look == AWAIT_SAID && said == 0) {
+        RULE(AWAIT_ROOM_1);
+        return permit_make(actor, ref, size, ret_permit);
+    }
+    if (look != AWAIT_IDLE) {
+        return (int)said;
+    }
+    int rc = park_check(task);
+    if (rc == 0) {
+        rc = actor_reserve(ref, size, NULL, last, ret_permit);
+    }
+    if (rc != -EAGAIN) {
+        return rc;
+    }
+    await_begin(await, task, &in_credit);
+    rc = mailbox_queue_for_credit(&actor->mailbox, ref.generation,
+                                  AWAIT_KEPT(struct mailbox_waiter, await),
+                                  who_awaits(await));
+    if (rc == -EAGAIN) {
+        return AMBIT_PENDING;
+    }
+    await_end(await);
+    return rc < 0 ? rc : permit_make(actor, ref, size, ret_permit);
+}
+
+int ambit_await_actor_reserve(ambit_cx *cx, struct ambit_await *wait,
+                              ambit_actor_ref ref, size_t size,
+                              struct ambit_permit *ret_permit)
+{
+    return actor_await_reserve(task_of(cx), await_of(wait), ref, size, false,
+                               ret_permit);
+}
+
+int ambit_await_actor_send(ambit_cx *cx, struct ambit_await *wait,
+                           ambit_actor_ref ref, const void *message,
+                           size_t size)
+{
+    struct ambit_permit permit;
+    int rc = actor_await_reserve(task_of(cx), await_of(wait), ref, size, false,
+                                 &permit);
+    return rc != 0 ? rc : send_reserved(&permit, message);
+}
+
+/* --- the actor's life ------------------------------------------------------ */
 
 /* With the lock: 0 when the ref's actor is there and takes messages. */
 static int lock_live(struct actor *actor, ambit_actor_ref ref)

@@ -149,8 +149,9 @@ static int give_up(const struct ambit_server_type *type, const void *body,
     return rc;
 }
 
-static int publish(struct ambit_permit *permit, enum message_kind kind,
-                   const void *body, struct reply_slot *slot)
+ALWAYS_INLINE static int publish(struct ambit_permit *permit,
+                                 enum message_kind kind, const void *body,
+                                 struct reply_slot *slot)
 {
     struct message *message = permit->node_;
     message->kind = (uint8_t)kind;
@@ -212,6 +213,39 @@ int ambit_call_now(ambit_cx *cx, ambit_actor_ref to, const void *call,
 {
     return ambit_call_as_(cx, NULL, to, call, call_size, ret_reply, reply_size,
                           false);
+}
+
+int ambit_await_call_as_(ambit_cx *cx, struct ambit_await *wait,
+                         const struct ambit_server_type *type,
+                         ambit_actor_ref to, const void *call,
+                         size_t call_size, void *ret_reply, size_t reply_size)
+{
+    struct task *task = task_of(cx);
+    struct await *await = await_of(wait);
+    struct ambit_permit permit;
+    if (reply_is_awaited(await)) {
+        return reply_await(await, task);
+    }
+    int rc = actor_await_reserve(task, await, to, call_size, true, &permit);
+    if (rc != 0) {
+        return rc < 0 ? give_up(type, call, call_size, rc) : rc;
+    }
+    struct reply_slot *slot = reply_open(task, ret_reply, reply_size);
+    if (slot == NULL) {
+        ambit_abort(&permit);
+        return -ENOMEM;
+    }
+    reply_await_begin(slot, await, task);
+    publish(&permit, MESSAGE_CALL, call, slot);
+    return AMBIT_PENDING;
+}
+
+int ambit_await_call(ambit_cx *cx, struct ambit_await *wait,
+                     ambit_actor_ref to, const void *call, size_t call_size,
+                     void *ret_reply, size_t reply_size)
+{
+    return ambit_await_call_as_(cx, wait, NULL, to, call, call_size, ret_reply,
+                                reply_size);
 }
 
 int ambit_cast_as_(ambit_cx *cx, const struct ambit_server_type *type,

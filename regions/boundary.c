@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * boundary.c -- requests from other threads: the ends, and the server's side.
+ * boundary.c -- requests from other threads: the ends, and their places.
  *
  *   BND-BOUND-1   No more than `capacity` are under way.
  *   BND-ONCE-1    Each request is resolved once.
@@ -8,7 +8,6 @@
  *   BND-DROP-1    What a scope leaves unresolved is answered by its close.
  *   BND-PIPE-1    A side that is gone is told to the other.
  *   BND-LIFE-1    Client ends may outlive the run.
- *   BND-CANCEL-1  A receiver that is called off takes nothing.
  */
 #include "regions/boundary.h"
 
@@ -232,7 +231,7 @@ void slot_give_up(struct slot *slot, int why, struct after *after)
     slot_release(slot, after);
 }
 
-static void slot_hold(struct slot *slot)
+void slot_hold(struct slot *slot)
 {
     slot->held = true;
     slot->boundary->users++;
@@ -246,7 +245,7 @@ void slot_submit(struct slot *slot, struct after *after)
     slot->wanted = true;
     if (receiver != NULL) {
         slot_hold(slot);
-        *(struct slot **)receiver->item = slot;
+        receiver->item = slot;
         line_grant(&boundary->receivers, receiver, 0, &after->woken);
         return;
     }
@@ -317,28 +316,8 @@ int ambit_boundary_serve(ambit_region *region, ambit_boundary *boundary)
     return rc;
 }
 
-/* 0, -EPIPE, -EAGAIN. */
-static int take(struct ambit_boundary *boundary, struct slot **ret_slot,
-                struct after *after)
-{
-    struct list_node *node;
-    while ((node = list_pop_front(&boundary->queued)) != NULL) {
-        struct slot *slot = CONTAINER_OF(node, struct slot, entry);
-        boundary->stats.queued--;
-        if (!is_past(slot->deadline_ns)) {
-            slot_hold(slot);
-            *ret_slot = slot;
-            return 0;
-        }
-        RULE(BND_LATE_1);
-        boundary->stats.timed_out++;
-        (void)slot_answer(slot, -ETIMEDOUT, after);
-    }
-    return boundary->closed || boundary->clients == 0 ? -EPIPE : -EAGAIN;
-}
-
 /* The close of the scope, or who resolves, on its behalf. */
-static void slot_drop(struct slot *slot)
+void slot_drop(struct slot *slot)
 {
     struct ambit_boundary *boundary = slot->boundary;
     struct after after = {.woken = {0}};
@@ -352,54 +331,6 @@ static void slot_drop(struct slot *slot)
                                                   &after) == 0;
     }
     boundary_unlock(boundary, &after);
-}
-
-static void drop(void *arg)
-{
-    slot_drop(arg);
-}
-
-int ambit_boundary_receive(ambit_cx *cx, ambit_boundary *boundary,
-                           struct ambit_boundary_request *ret_request)
-{
-    static const struct ambit_site nowhere = {__FILE__, __LINE__};
-    struct task *task = task_of(cx);
-    struct after after = {.woken = {0}};
-    struct slot *slot = NULL;
-    int rc = park_check(task);
-    if (rc < 0) {
-        return rc;
-    }
-    boundary_lock(boundary);
-    REQUIRE(boundary->served, "a request was to be received at a boundary that "
-                              "no region serves");
-    rc = take(boundary, &slot, &after);
-    if (rc == -EAGAIN && after.bells == NULL && !after.buzz) {
-        RULE(BND_CANCEL_1);
-        struct line_waiter waiter = {.item = &slot};
-        rc = (int)line_wait(&boundary->receivers, &waiter, task, PARK_RECEIVE);
-    } else {
-        boundary_unlock(boundary, &after);
-        if (rc == -EAGAIN) {
-            return ambit_boundary_receive(cx, boundary, ret_request);
-        }
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    rc = ledger_add(region_current(task), &slot->duty,
-                    (struct due){drop, slot, cx->at ? cx->at : &nowhere,
-                                 "request of a boundary"});
-    ASSERT(rc == 0);
-    *ret_request = (struct ambit_boundary_request){
-        .data = slot->request,
-        .size = slot->size,
-        .deadline = {slot->deadline_ns},
-        .boundary_ = boundary,
-        .slot_ = slot->index,
-        .generation_ = slot->generation,
-    };
-    return 0;
 }
 
 /* The one who will resolve it, unless the close does; or NULL. */

@@ -88,6 +88,11 @@ void slot_give_up(struct slot *slot, int why, struct after *after);
 /* To a receiver that waits, or the end of the queue. */
 void slot_submit(struct slot *slot, struct after *after);
 
+/* The server's side has it from now on. */
+void slot_hold(struct slot *slot);
+/* It will not answer: the close of the scope, or who resolves, on its behalf. */
+void slot_drop(struct slot *slot);
+
 static inline bool is_past(int64_t deadline_ns)
 {
     return deadline_ns != INT64_MAX && deadline_ns <= ambit_now().ns;

@@ -13,6 +13,7 @@
  */
 #include "regions/combinator.h"
 
+#include <ambit/await.h>
 #include <ambit/group.h>
 
 #include <stdlib.h>
@@ -210,10 +211,22 @@ void ambit_group_cancel(struct ambit_group *group, const char *text)
     ambit_cancel(group->region, text);
 }
 
+/* Its task has been joined: it is ours alone. */
+static void value_fetch(struct value *value, void *ret, size_t ret_size,
+                        int result)
+{
+    value_unlink(value);
+    if (result >= 0 && ret != NULL) {
+        RULE(GROUP_JOIN_1);
+        memcpy(ret, value->room, ret_size);
+        value->made = false;
+    }
+    value_free(value);
+}
+
 int ambit_future_join_(ambit_cx *cx, ambit_future future, void *ret,
                        size_t ret_size, int *ret_result)
 {
-    struct value *value = future.value;
     int result;
     if (ret != NULL && ret_size != future.ret_size) {
         return -EINVAL;
@@ -223,14 +236,25 @@ int ambit_future_join_(ambit_cx *cx, ambit_future future, void *ret,
         RULE(GROUP_JOIN_2);
         return rc;
     }
-    /* Ours alone from here on. */
-    value_unlink(value);
-    if (result >= 0 && ret != NULL) {
-        RULE(GROUP_JOIN_1);
-        memcpy(ret, value->room, ret_size);
-        value->made = false;
+    value_fetch(future.value, ret, ret_size, result);
+    *ret_result = result;
+    return 0;
+}
+
+int ambit_await_future_(ambit_cx *cx, struct ambit_await *wait,
+                        ambit_future future, void *ret, size_t ret_size,
+                        int *ret_result)
+{
+    int result;
+    if (ret != NULL && ret_size != future.ret_size) {
+        return -EINVAL;
     }
-    value_free(value);
+    int rc = ambit_await_join(cx, wait, future.task, &result);
+    if (rc != 0) {
+        return rc;
+    }
+    RULE(AWAIT_JOIN_2);
+    value_fetch(future.value, ret, ret_size, result);
     *ret_result = result;
     return 0;
 }

@@ -7,14 +7,16 @@
  *    '-- nobody waits --+--'  fn failed: the first in the line runs its own
  *
  * fn runs in a scope with one obligation: to say how it went.  A panic closes
- * the scope, and the close says that it failed.
+ * the scope, and the close says that it failed.  For a poll task the initializer
+ * is a step function, stepped where it is awaited; a wait of the task stands for
+ * it, which a panic and a drop call off.
  *
  *   ONCE-ONE-1   Done once; who comes meanwhile waits and sees it done.
  *   ONCE-FAIL-1  A failure, a panic or a cancel passes it on to the next.
  */
 #include "regions/region.h"
 
-#include "src/sync/line.h"
+#include "src/await.h"
 
 #include <ambit/sync.h>
 
@@ -95,6 +97,25 @@ static int once_run(ambit_cx *cx, struct once *once, ambit_task_fn *fn,
     return rc < 0 ? rc : 0;
 }
 
+enum turn {
+    TURN_OVER,
+    TURN_MINE,   /* to run now */
+    TURN_OTHERS, /* the caller has to wait; the lock is held */
+};
+
+static enum turn once_enter(struct once *once)
+{
+    line_lock(&once->line);
+    uint32_t state = once_state(once);
+    if (state == RUNNING) {
+        return TURN_OTHERS;
+    }
+    RULE(ONCE_ONE_1);
+    once_set(once, state == NEW ? RUNNING : state);
+    spin_unlock(&once->line.lock);
+    return state == NEW ? TURN_MINE : TURN_OVER;
+}
+
 int ambit_once(ambit_cx *cx, struct ambit_once *public, ambit_task_fn *fn,
                void *arg)
 {
@@ -105,17 +126,107 @@ int ambit_once(ambit_cx *cx, struct ambit_once *public, ambit_task_fn *fn,
     if (rc < 0 || LIKELY(once_state(once) == DONE)) {
         return rc;
     }
-    line_lock(&once->line);
-    uint32_t state = once_state(once);
-    if (state == RUNNING) {
+    enum turn turn = once_enter(once);
+    if (turn == TURN_OTHERS) {
         int64_t woken = line_wait(&once->line, &waiter, task, PARK_ONCE);
         return woken == WOKEN_TO_RUN ? once_run(cx, once, fn, arg)
                                      : (int)woken;
     }
-    RULE(ONCE_ONE_1);
-    once_set(once, state == NEW ? RUNNING : state);
-    spin_unlock(&once->line.lock);
-    return state == NEW ? once_run(cx, once, fn, arg) : 0;
+    return turn == TURN_MINE ? once_run(cx, once, fn, arg) : 0;
+}
+
+/* --- by the steps of a poll task ------------------------------------------- */
+
+/* Over when its step says so. */
+static bool running_is_over(struct await *await)
+{
+    (void)await;
+    return false;
+}
+
+static enum await_off running_call_off(struct await *await)
+{
+    RULE(AWAIT_RUN_1);
+    once_ended(*AWAIT_KEPT(struct once *, await), false);
+    return AWAIT_OFF;
+}
+
+static const struct await_kind running = {running_is_over, running_call_off,
+                                          NULL};
+
+static enum await_off waiting_call_off(struct await *await)
+{
+    if (line_call_off(&await->waiter)) {
+        return AWAIT_OFF;
+    }
+    await_until_said(await);
+    if (await->value == WOKEN_DONE) {
+        return AWAIT_OVER;
+    }
+    RULE(AWAIT_RUN_1);
+    once_ended(CONTAINER_OF(await->waiter.line, struct once, line), false);
+    return AWAIT_OFF;
+}
+
+static const struct await_kind in_once = {.call_off = waiting_call_off};
+
+static int once_step(ambit_cx *cx, struct await *await, struct once *once,
+                     ambit_step_fn *step, void *state)
+{
+    int rc = step(cx, state);
+    if (rc == AMBIT_PENDING) {
+        return rc;
+    }
+    RULE(AWAIT_RUN_1);
+    await_end(await);
+    once_ended(once, rc >= 0);
+    return rc < 0 ? rc : 0;
+}
+
+/* It is the caller's to run. */
+static int once_begin(ambit_cx *cx, struct await *await, struct once *once,
+                      ambit_step_fn *step, void *state)
+{
+    int rc = park_check(task_of(cx));
+    if (rc < 0) {
+        once_ended(once, false);
+        return rc;
+    }
+    await_begin(await, task_of(cx), &running);
+    *AWAIT_KEPT(struct once *, await) = once;
+    return once_step(cx, await, once, step, state);
+}
+
+int ambit_await_once(ambit_cx *cx, struct ambit_await *wait,
+                     struct ambit_once *public, ambit_step_fn *step,
+                     void *state)
+{
+    struct once *once = once_of(public);
+    struct await *await = await_of(wait);
+    struct task *task = task_of(cx);
+    int64_t said;
+    if (await->kind == &running) {
+        return once_step(cx, await, once, step, state);
+    }
+    enum await_look look = await_look(task, await, &said);
+    if (look == AWAIT_SAID && said == WOKEN_TO_RUN) {
+        return once_begin(cx, await, once, step, state);
+    }
+    if (look != AWAIT_IDLE) {
+        return (int)said;
+    }
+    int rc = park_check(task);
+    if (rc < 0 || once_state(once) == DONE) {
+        return rc;
+    }
+    await_begin(await, task, &in_once);
+    enum turn turn = once_enter(once);
+    if (turn == TURN_OTHERS) {
+        await->waiter.polled = true;
+        return (int)line_wait(&once->line, &await->waiter, task, PARK_ONCE);
+    }
+    await_end(await);
+    return turn == TURN_MINE ? once_begin(cx, await, once, step, state) : 0;
 }
 
 void ambit_once_fini(struct ambit_once *once)

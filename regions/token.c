@@ -18,6 +18,8 @@
  */
 #include "regions/region.h"
 
+#include "src/await.h"
+
 #include <ambit/token.h>
 
 #include <pthread.h>
@@ -158,7 +160,7 @@ size_t ambit_token_waiters(ambit_token *token)
 struct token_waiter {
     struct list_node node; /* token.waiters */
     ambit_token *token;
-    struct task *task;
+    struct who *who;
 };
 
 /* True for one caller only: the lists are its. */
@@ -187,7 +189,7 @@ static void wake_all(ambit_token *token)
             return;
         }
         RULE(TOKEN_WAIT_1);
-        task_wake(CONTAINER_OF(node, struct token_waiter, node)->task, 0);
+        who_wake(CONTAINER_OF(node, struct token_waiter, node)->who, 0);
     }
 }
 
@@ -265,23 +267,66 @@ static enum park_answer wait_abort(struct task *task, void *arg)
     return waiter_remove(arg) ? PARK_ABORTED : PARK_BUSY;
 }
 
+/* False: it is cancelled already. */
+static bool waiter_add(struct token_waiter *waiter, ambit_token *token,
+                       struct who *who)
+{
+    waiter->token = token;
+    waiter->who = who;
+    list_init(&waiter->node);
+    spin_lock(&token->lock);
+    bool cancelled = ambit_token_is_cancelled(token);
+    if (!cancelled) {
+        list_push_back(&token->waiters, &waiter->node);
+        token->waiting++;
+    }
+    spin_unlock(&token->lock);
+    return !cancelled;
+}
+
 int ambit_token_wait(ambit_cx *cx, ambit_token *token)
 {
     struct task *task = task_of(cx);
-    struct token_waiter waiter = {.token = token, .task = task};
+    struct token_waiter waiter;
+    int rc = park_check(task);
+    if (rc < 0 || !waiter_add(&waiter, token, who_parks(task))) {
+        return rc;
+    }
+    return (int)park(task, PARK_TOKEN, wait_abort, &waiter);
+}
+
+static enum await_off wait_call_off(struct await *await)
+{
+    RULE(AWAIT_TOKEN_1);
+    if (waiter_remove(AWAIT_KEPT(struct token_waiter, await))) {
+        return AWAIT_OFF;
+    }
+    await_until_said(await);
+    return AWAIT_OVER;
+}
+
+static const struct await_kind in_token = {.call_off = wait_call_off};
+
+int ambit_await_token(ambit_cx *cx, struct ambit_await *wait,
+                      ambit_token *token)
+{
+    struct task *task = task_of(cx);
+    struct await *await = await_of(wait);
+    int64_t said;
+    if (await_look(task, await, &said) != AWAIT_IDLE) {
+        return (int)said;
+    }
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
     }
-    list_init(&waiter.node);
-    spin_lock(&token->lock);
-    bool cancelled = ambit_token_is_cancelled(token);
-    if (!cancelled) {
-        list_push_back(&token->waiters, &waiter.node);
-        token->waiting++;
+    await_begin(await, task, &in_token);
+    if (!waiter_add(AWAIT_KEPT(struct token_waiter, await), token,
+                    who_awaits(await))) {
+        await_end(await);
+        return 0;
     }
-    spin_unlock(&token->lock);
-    return cancelled ? 0 : (int)park(task, PARK_TOKEN, wait_abort, &waiter);
+    return AMBIT_PENDING;
 }
 
 /* --- calls ---------------------------------------------------------------- */

@@ -1,96 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * await.c -- begin, look, call off; and the waits of time.
+ * await.c -- begin, look, call off.
  *
- * A timer belongs to the worker it was armed on, and the task may be stepping on
- * another one by now.  So it lies in a record of its own, and one word decides
- * between its firing and its task:
+ * One word tells the task from whoever ends its wait:
  *
- *   ARMED --timed_fired()--> FIRED      the task frees the record
- *     '-----timed_call_off()--> ORPHAN  its worker does, asked by a note
+ *   QUIET --await_say()--> SAYING: the task is woken --> SAID, the last touch
+ *     '--a panic, which has to wait--> PARKED --await_say()--> SAID, and wakes
  */
 #include "src/await.h"
 
 #include "src/poll.h"
-#include "src/runtime.h"
 #include "src/worker.h"
 
 _Static_assert(sizeof(struct await) <= sizeof(struct ambit_await),
                "what a user makes room for");
 
-static struct await *await_of(struct ambit_await *wait)
+enum { QUIET, SAYING, SAID, PARKED };
+
+/* --- over ------------------------------------------------------------------ */
+
+static uint32_t over_load(struct await *await)
 {
-    return (struct await *)(void *)wait;
+    /* ORDER(await-over): acquire.  Pairs with await_say(): what was handed over
+     * is seen, and once it is SAID nobody touches the wait any more. */
+    return atomic_load_explicit(&await->over, memory_order_acquire);
 }
 
-/* --- in the line of an object ---------------------------------------------- */
-
-static bool has_said(struct await *await)
+void await_say(struct await *await, int64_t value)
 {
-    /* ORDER(await-over): acquire.  Pairs with await_granted(): what was handed
-     * over is seen, and nobody touches the wait any more. */
-    return atomic_load_explicit(&await->over, memory_order_acquire) != 0;
+    struct task *task = await->task;
+    await->value = value;
+    /* ORDER(await-over): acq_rel.  Before the wake: the step it leads to knows.
+     * Pairs with over_load() and park_until_said(). */
+    bool parked = atomic_exchange_explicit(&await->over, SAYING,
+                                           memory_order_acq_rel) == PARKED;
+    if (!parked) {
+        (void)ambit_wake((ambit_waker){task, await->generation});
+    }
+    /* ORDER(await-over): release.  The last touch; pairs with over_load(). */
+    atomic_store_explicit(&await->over, SAID, memory_order_release);
+    if (UNLIKELY(parked)) {
+        task_wake(task, 0);
+    }
 }
 
 void await_granted(struct line_waiter *waiter)
 {
-    struct await *await = CONTAINER_OF(waiter, struct await, waiter);
-    (void)ambit_wake((ambit_waker){waiter->task, await->generation});
-    /* ORDER(await-over): release.  The last touch; pairs with has_said(). */
-    atomic_store_explicit(&await->over, 1, memory_order_release);
+    await_say(CONTAINER_OF(waiter, struct await, waiter), waiter->value);
 }
 
-static void wait_until_said(struct await *await)
+void await_until_said(struct await *await)
 {
     unsigned tries = 0;
-    while (!has_said(await)) {
+    while (over_load(await) != SAID) {
         spin_pause(&tries);
     }
 }
 
-static bool in_line_is_over(struct await *await)
+bool await_has_said(struct await *await)
 {
-    if (!has_said(await)) {
-        struct line *guard = await->waiter.guard;
-        line_lock(guard);
-        bool waiting = await->waiter.waiting;
-        spin_unlock(&guard->lock);
-        if (waiting) {
-            return false;
-        }
-        wait_until_said(await);
+    if (over_load(await) == QUIET) {
+        return false;
     }
+    await_until_said(await);
     return true;
 }
 
-static bool in_line_call_off(struct await *await)
+static bool is_over(struct await *await)
 {
-    if (line_call_off(&await->waiter)) {
-        return true;
-    }
-    wait_until_said(await);
-    return false;
+    return await->kind->is_over != NULL ? await->kind->is_over(await)
+                                        : await_has_said(await);
 }
-
-static const struct await_kind in_line = {in_line_is_over, in_line_call_off};
 
 /* --- begin and end --------------------------------------------------------- */
 
-static void await_begin(struct await *await, struct task *task,
-                        const struct await_kind *kind)
+void await_begin(struct await *await, struct task *task,
+                 const struct await_kind *kind)
 {
     memset(await, 0, sizeof *await);
-    await->waiter.polled = true;
-    await->waiter.task = task;
+    await->task = task;
     await->kind = kind;
     await->generation = ambit_cx_waker(&task->cx).generation;
     await->next = task->awaits;
     task->awaits = await;
 }
 
-static void await_end(struct await *await)
+void await_end(struct await *await)
 {
-    struct await **at = &await->waiter.task->awaits;
+    struct await **at = &await->task->awaits;
     while (*at != await) {
         at = &(*at)->next;
     }
@@ -98,39 +95,93 @@ static void await_end(struct await *await)
     await->kind = NULL;
 }
 
-/* True when the wait is idle: the caller begins one.  Else as await_enter(). */
-static bool is_idle(struct task *task, struct await *await, int *ret_rc)
+/* Others have called it off for us, or the kind does now. */
+static enum await_off call_off(struct await *await)
+{
+    if (over_load(await) != QUIET) {
+        await_until_said(await);
+        if (await->value == AWAIT_CALLED_OFF) {
+            return AWAIT_OFF;
+        }
+    }
+    return await->kind->call_off(await);
+}
+
+enum await_look await_look(struct task *task, struct await *await,
+                           int64_t *ret_said)
 {
     if (await->kind == NULL) {
-        return true;
+        return AWAIT_IDLE;
     }
-    REQUIRE(await->waiter.task == task,
+    REQUIRE(await->task == task,
             "a wait was looked at by a task that did not begin it");
-    int refusal = 0;
-    if (!await->kind->is_over(await)) {
-        refusal = park_check(task);
-        if (refusal == 0) {
-            *ret_rc = AMBIT_PENDING;
-            return false;
+    *ret_said = AMBIT_PENDING;
+    bool over = is_over(await);
+    if (!over || await->value == AWAIT_CALLED_OFF) {
+        int refusal = park_check(task);
+        if (refusal == 0 && !over) {
+            return AWAIT_ANSWER;
         }
         RULE(AWAIT_CANCEL_1);
-        refusal = await->kind->call_off(await) ? refusal : 0;
+        enum await_off off = call_off(await);
+        if (off == AWAIT_OFF) {
+            *ret_said = refusal != 0 ? refusal : -ECANCELED;
+            await_end(await);
+        }
+        if (off != AWAIT_OVER) {
+            return AWAIT_ANSWER;
+        }
     }
     RULE(AWAIT_ONCE_1);
-    *ret_rc = refusal != 0 ? refusal : (int)await->waiter.value;
+    *ret_said = await->value;
     await_end(await);
-    return false;
+    return AWAIT_SAID;
 }
+
+int ambit_await_drop(struct ambit_await *wait)
+{
+    struct await *await = await_of(wait);
+    if (await->kind == NULL) {
+        return 0;
+    }
+    RULE(AWAIT_DROP_1);
+    switch (call_off(await)) {
+    case AWAIT_COMING:
+        return AMBIT_PENDING;
+    case AWAIT_OVER:
+        return -EBUSY;
+    case AWAIT_OFF:
+        break;
+    }
+    await_end(await);
+    return 0;
+}
+
+/* --- in the line of an object ---------------------------------------------- */
+
+enum await_off await_line_call_off(struct await *await)
+{
+    if (line_call_off(&await->waiter)) {
+        return AWAIT_OFF;
+    }
+    await_until_said(await);
+    return AWAIT_OVER;
+}
+
+static const struct await_kind in_line = {.call_off = await_line_call_off};
 
 struct line_waiter *await_enter(ambit_cx *cx, struct ambit_await *wait,
                                 int *ret_rc)
 {
     struct task *task = task_of(cx);
     struct await *await = await_of(wait);
-    if (!is_idle(task, await, ret_rc)) {
+    int64_t said;
+    if (await_look(task, await, &said) != AWAIT_IDLE) {
+        *ret_rc = (int)said;
         return NULL;
     }
     await_begin(await, task, &in_line);
+    await->waiter.polled = true;
     return &await->waiter;
 }
 
@@ -142,19 +193,7 @@ int await_leave(struct line_waiter *waiter, int rc)
     return rc;
 }
 
-int ambit_await_drop(struct ambit_await *wait)
-{
-    struct await *await = await_of(wait);
-    if (await->kind == NULL) {
-        return 0;
-    }
-    RULE(AWAIT_DROP_1);
-    if (await->kind->is_over(await) || !await->kind->call_off(await)) {
-        return -EBUSY;
-    }
-    await_end(await);
-    return 0;
-}
+/* --- the end of the task --------------------------------------------------- */
 
 void await_require_none(struct task *task)
 {
@@ -163,174 +202,34 @@ void await_require_none(struct task *task)
             "a poll task ended while a wait of its own is under way");
 }
 
+/* Others use what lies in the state. */
+static void park_until_said(struct await *await)
+{
+    uint32_t quiet = QUIET;
+    /* ORDER(await-over): acq_rel.  Pairs with the exchange in await_say(): it
+     * wakes who is parked, and nobody else. */
+    if (atomic_compare_exchange_strong_explicit(&await->over, &quiet, PARKED,
+                                                memory_order_acq_rel,
+                                                memory_order_acquire)) {
+        park(await->task, PARK_SHUT, NULL, NULL);
+    }
+    await_until_said(await);
+}
+
 void await_abandon_all(struct task *task)
 {
     while (task->awaits != NULL) {
         struct await *await = task->awaits;
         RULE(AWAIT_END_1);
-        (void)await->kind->call_off(await);
+        enum await_off off = call_off(await);
+        if (off == AWAIT_COMING) {
+            RULE(AWAIT_END_2);
+            park_until_said(await);
+            off = call_off(await);
+        }
+        if (off == AWAIT_OVER && await->kind->forget != NULL) {
+            await->kind->forget(await);
+        }
         await_end(await);
     }
-}
-
-/* --- time ------------------------------------------------------------------ */
-
-enum { ARMED, FIRED, ORPHAN };
-
-struct timed {
-    struct timer timer;
-    struct note note;
-    struct worker *worker; /* whose timer it is */
-    struct runtime *runtime;
-    ambit_waker waker;
-    _Atomic uint32_t state; /* any thread: ORDER(timed) */
-};
-
-_Static_assert(sizeof(struct timed) <= 128, "SLAB_128");
-
-static bool timed_move(struct timed *timed, uint32_t to)
-{
-    uint32_t from = ARMED;
-    /* ORDER(timed): acq_rel.  Between the worker of the timer and the task;
-     * pairs with itself and with timed_state(). */
-    return atomic_compare_exchange_strong_explicit(
-        &timed->state, &from, to, memory_order_acq_rel, memory_order_acquire);
-}
-
-static uint32_t timed_state(struct timed *timed)
-{
-    /* ORDER(timed): acquire.  Pairs with timed_move(): once it has fired, its
-     * worker is done with it. */
-    return atomic_load_explicit(&timed->state, memory_order_acquire);
-}
-
-static void timed_free(struct timed *timed)
-{
-    runtime_free(timed->runtime, SLAB_128, timed);
-}
-
-static void timed_fired(struct timer *timer)
-{
-    struct timed *timed = CONTAINER_OF(timer, struct timed, timer);
-    ambit_waker waker = timed->waker;
-    if (timed_move(timed, FIRED)) {
-        RULE(TIME_1);
-        (void)ambit_wake(waker); /* -ESTALE: it has seen so, and ended */
-    }
-}
-
-static void timed_disarm(struct worker *worker, struct note *note)
-{
-    struct timed *timed = CONTAINER_OF(note, struct timed, note);
-    (void)worker;
-    worker_timer_disarm(&timed->timer);
-    timed_free(timed);
-}
-
-static bool timed_is_over(struct await *await)
-{
-    if (has_said(await)) {
-        return true;
-    }
-    if (await->timed == NULL || timed_state(await->timed) != FIRED) {
-        return false;
-    }
-    timed_free(await->timed);
-    await->timed = NULL;
-    /* ORDER(await-over): relaxed.  By the one who reads it. */
-    atomic_store_explicit(&await->over, 1, memory_order_relaxed);
-    return true;
-}
-
-static bool timed_call_off(struct await *await)
-{
-    struct timed *timed = await->timed;
-    if (timed == NULL) {
-        return true;
-    }
-    if (!timed_move(timed, ORPHAN)) {
-        return !timed_is_over(await);
-    }
-    if (timed->worker == worker_self) {
-        timed_disarm(worker_self, &timed->note);
-    } else {
-        worker_post(timed->worker, &timed->note);
-    }
-    return true;
-}
-
-static const struct await_kind in_time = {timed_is_over, timed_call_off};
-
-/* A record with an armed timer, or NULL. */
-static struct timed *timed_make(struct task *task, ambit_waker waker,
-                                int64_t when_ns)
-{
-    struct timed *timed = runtime_alloc(task->runtime, SLAB_128);
-    if (timed != NULL) {
-        timer_init(&timed->timer, timed_fired);
-        timed->note.deliver = timed_disarm;
-        timed->worker = worker_self;
-        timed->runtime = task->runtime;
-        timed->waker = waker;
-        atomic_init(&timed->state, ARMED);
-        worker_timer_arm(&timed->timer, when_ns);
-    }
-    return timed;
-}
-
-int ambit_await_sleep_until(ambit_cx *cx, struct ambit_await *wait,
-                            ambit_time when)
-{
-    struct task *task = task_of(cx);
-    struct await *await = await_of(wait);
-    int rc;
-    if (!is_idle(task, await, &rc)) {
-        return rc;
-    }
-    rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_TIME));
-    if (rc < 0 || when.ns <= clock_now_ns()) {
-        return rc;
-    }
-    struct timed *timed = NULL;
-    if (when.ns != INT64_MAX) {
-        timed = timed_make(task, ambit_cx_waker(cx), when.ns);
-        if (timed == NULL) {
-            return -ENOMEM;
-        }
-    }
-    await_begin(await, task, &in_time);
-    await->timed = timed;
-    return AMBIT_PENDING;
-}
-
-int ambit_await_sleep(ambit_cx *cx, struct ambit_await *wait, ambit_duration d)
-{
-    return ambit_await_sleep_until(cx, wait, ambit_after(d));
-}
-
-/* --- a turn for others ----------------------------------------------------- */
-
-static bool turn_is_over(struct await *await)
-{
-    (void)await;
-    return true;
-}
-
-static const struct await_kind in_turn = {turn_is_over, turn_is_over};
-
-int ambit_await_yield(ambit_cx *cx, struct ambit_await *wait)
-{
-    struct task *task = task_of(cx);
-    struct await *await = await_of(wait);
-    int rc;
-    if (!is_idle(task, await, &rc)) {
-        return rc;
-    }
-    rc = park_check(task);
-    if (rc < 0) {
-        return rc;
-    }
-    await_begin(await, task, &in_turn);
-    (void)ambit_wake(ambit_cx_waker(cx));
-    return AMBIT_PENDING;
 }

@@ -15,6 +15,7 @@
  */
 #include "src/task.h"
 
+#include "src/await.h"
 #include "src/runtime.h"
 #include "src/worker.h"
 
@@ -103,7 +104,7 @@ bool join_ended(struct task *task)
         if (join_move(task, generation, JOIN_WAITED, JOIN_NONE)) {
             RULE(TASK_JOIN_1);
             join_retire(task, generation);
-            task_wake(task->joiner, (int64_t)(uint32_t)join_result(task));
+            who_wake(task->joiner, (int64_t)(uint32_t)join_result(task));
             return false;
         }
         sched_yield(); /* CLAIMED: a few instructions of the joiner */
@@ -131,7 +132,8 @@ static enum park_answer join_abort(struct task *joiner, void *arg)
 }
 
 /* Takes an ended task's record. */
-static int join_take(struct task *task, uint64_t generation, int *ret_result)
+ALWAYS_INLINE static int join_take(struct task *task, uint64_t generation,
+                                   int *ret_result)
 {
     if (!join_move(task, generation, JOIN_ENDED, JOIN_NONE)) {
         return -ESTALE;
@@ -144,24 +146,21 @@ static int join_take(struct task *task, uint64_t generation, int *ret_result)
     return 0;
 }
 
-static int join_wait(struct task *self, struct task *task, ambit_task *handle,
-                     int *ret_result)
+enum { JOIN_WAITS = 1 };
+
+/* JOIN_WAITS: the task's end will wake `who` with the result. */
+static int join_wait(struct task *task, uint64_t generation, struct who *who)
 {
-    task->joiner = self;
-    bool moved =
-        join_move(task, handle->generation, JOIN_CLAIMED, JOIN_WAITED);
+    task->joiner = who;
+    bool moved = join_move(task, generation, JOIN_CLAIMED, JOIN_WAITED);
     ASSERT(moved);
-    int64_t got = park(self, PARK_JOIN, join_abort, handle);
-    if (got < 0) {
-        return (int)got;
-    }
-    *ret_result = (int)(uint32_t)got;
-    return 0;
+    return JOIN_WAITS;
 }
 
-int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
+/* 0 and the result; JOIN_WAITS; or what the call answers. */
+ALWAYS_INLINE static int join_begin(struct task *self, struct who *who,
+                                    ambit_task handle, int *ret_result)
 {
-    struct task *self = task_of(cx);
     struct task *task = handle.slot;
     int rc = park_check(self);
     if (rc < 0) {
@@ -184,7 +183,7 @@ int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
         switch (word % JOIN_STATES) {
         case JOIN_LIVE:
             if (join_move(task, handle.generation, JOIN_LIVE, JOIN_CLAIMED)) {
-                return join_wait(self, task, &handle, ret_result);
+                return join_wait(task, handle.generation, who);
             }
             break;
         case JOIN_ENDED:
@@ -195,4 +194,57 @@ int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
             return -EBUSY;
         }
     }
+}
+
+int ambit_join(ambit_cx *cx, ambit_task handle, int *ret_result)
+{
+    struct task *self = task_of(cx);
+    int rc = join_begin(self, who_parks(self), handle, ret_result);
+    if (rc != JOIN_WAITS) {
+        return rc;
+    }
+    int64_t got = park(self, PARK_JOIN, join_abort, &handle);
+    if (got < 0) {
+        return (int)got;
+    }
+    *ret_result = (int)(uint32_t)got;
+    return 0;
+}
+
+static enum await_off join_call_off(struct await *await)
+{
+    ambit_task *handle = AWAIT_KEPT(ambit_task, await);
+    RULE(AWAIT_JOIN_1);
+    if (join_move(handle->slot, handle->generation, JOIN_WAITED, JOIN_LIVE)) {
+        return AWAIT_OFF;
+    }
+    await_until_said(await);
+    return AWAIT_OVER;
+}
+
+static const struct await_kind in_join = {.call_off = join_call_off};
+
+int ambit_await_join(ambit_cx *cx, struct ambit_await *wait, ambit_task handle,
+                     int *ret_result)
+{
+    struct task *self = task_of(cx);
+    struct await *await = await_of(wait);
+    int64_t said;
+    switch (await_look(self, await, &said)) {
+    case AWAIT_ANSWER:
+        return (int)said;
+    case AWAIT_SAID:
+        *ret_result = (int)(uint32_t)said;
+        return 0;
+    case AWAIT_IDLE:
+        break;
+    }
+    await_begin(await, self, &in_join);
+    *AWAIT_KEPT(ambit_task, await) = handle;
+    int rc = join_begin(self, who_awaits(await), handle, ret_result);
+    if (rc != JOIN_WAITS) {
+        await_end(await);
+        return rc;
+    }
+    return AMBIT_PENDING;
 }

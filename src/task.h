@@ -33,6 +33,7 @@
 struct await;
 struct stack;
 struct task;
+struct who;
 struct worker;
 struct runtime;
 
@@ -154,7 +155,7 @@ struct task {
     struct note abort_note;
     _Atomic uint8_t abort_state; /* ORDER(abort-post), enum abort_state */
     union {
-        struct task *joiner;   /* see join.c */
+        struct who *joiner;    /* see join.c */
         struct await *awaits;  /* worker: of a poll task, those under way */
     };
     struct mask *mask;         /* worker: the innermost one; masked > 0 */

@@ -33,15 +33,20 @@
  *           behind goes on in the same step; a grant that was first stands.
  *   end     A poll task that returns while a wait of its own is under way is a
  *           bug, and ends the process with a sentence.  One that panics leaves
- *           the lines it stood in.
+ *           the lines it stood in, and its state stays until nobody else uses it.
  *   thread  The task of the cx, in a step of its own.  None suspends.
  *   errors  Those of the call, besides -ECANCELED; each is given below.
  */
 #ifndef AMBIT_AWAIT_H
 #define AMBIT_AWAIT_H
 
+#include <ambit/boundary.h>
 #include <ambit/broadcast.h>
+#include <ambit/group.h>
 #include <ambit/poll.h>
+#include <ambit/ring.h>
+#include <ambit/server.h>
+#include <ambit/token.h>
 #include <ambit/unbounded.h>
 #include <ambit/watch.h>
 
@@ -54,7 +59,10 @@ struct ambit_await {
 /*
  * Gives up a wait, for instance the slower of two.  0: it was idle, or is now
  * as if it had never begun; -EBUSY: it is over already, so call it once more for
- * what it gave, and give that back.  A step of the task; does not suspend.
+ * what it gave, and give that back; AMBIT_PENDING: others have to let go of it
+ * first (a thread of the pool that runs its call), after which the task is
+ * stepped, and drops it again, or goes on waiting.  A step of the task; does not
+ * suspend.
  */
 AMBIT_API int ambit_await_drop(struct ambit_await *wait);
 
@@ -115,6 +123,99 @@ AMBIT_API int ambit_await_watch(ambit_cx *cx, struct ambit_await *wait,
 AMBIT_API int ambit_await_broadcast(ambit_cx *cx, struct ambit_await *wait,
                                     struct ambit_broadcast_receiver *receiver,
                                     void *ret_item);
+
+/*
+ * The end of a task, and its result in *ret_result, as ambit_join().  0; -ESTALE;
+ * -EBUSY: another is joining it.  After -ECANCELED the handle is still good.
+ */
+AMBIT_API int ambit_await_join(ambit_cx *cx, struct ambit_await *wait,
+                               ambit_task task, int *ret_result);
+/* The same for a task of a group and its value, as ambit_future_join(); besides
+ * -EINVAL.  *ret is written by the step that gets 0, not before. */
+#define ambit_await_future(cx, wait, future, ret, ret_result) \
+    ambit_await_future_((cx), (wait), (future), (ret), sizeof(*(ret)), \
+                        (ret_result))
+AMBIT_API int ambit_await_future_(ambit_cx *cx, struct ambit_await *wait,
+                                  ambit_future future, void *ret,
+                                  size_t ret_size, int *ret_result);
+/* The cancel of a token, which stays at least as long.  0. */
+AMBIT_API int ambit_await_token(ambit_cx *cx, struct ambit_await *wait,
+                                ambit_token *token);
+/*
+ * Has it done once, here or by another task, machine or not.  Where it is done
+ * here, step(cx, state) is called in this step and in those that follow, until
+ * it answers something else than AMBIT_PENDING; so it may await.  A cancel does
+ * not end that by itself: the awaits of the step answer it.  0: it is done; what
+ * the step answered when it failed: then the next who waits tries with its own.
+ * Dropped on the way it goes to the next as well; what the step was waiting for
+ * is to be dropped before.
+ */
+AMBIT_API int ambit_await_once(ambit_cx *cx, struct ambit_await *wait,
+                               struct ambit_once *once, ambit_step_fn *step,
+                               void *state);
+/*
+ * fn(arg) on a thread of the blocking pool, and its result in *ret_result.  *arg
+ * may lie in the state.  0; -EAGAIN: the queue of the pool is full; -EPERM in a
+ * region without AMBIT_CAP_BLOCKING.  A call that has begun is waited for,
+ * cancelled or not, by a panic too; after -ECANCELED it never began.
+ */
+AMBIT_API int ambit_await_blocking(ambit_cx *cx, struct ambit_await *wait,
+                                   int (*fn)(void *arg), void *arg,
+                                   int *ret_result);
+
+/*
+ * Room in an actor's mailbox, in order of arrival, as ambit_reserve(): 0, and a
+ * permit in *ret_permit, to be committed or aborted.  -EPIPE; -ESTALE; -E2BIG;
+ * -ENOMEM.
+ */
+AMBIT_API int ambit_await_actor_reserve(ambit_cx *cx, struct ambit_await *wait,
+                                        ambit_actor_ref actor, size_t size,
+                                        struct ambit_permit *ret_permit);
+/* The same, and sends it, as ambit_send().  *message is read by the step that
+ * gets 0 or -EPIPE. */
+AMBIT_API int ambit_await_actor_send(ambit_cx *cx, struct ambit_await *wait,
+                                     ambit_actor_ref actor,
+                                     const void *message, size_t size);
+
+/*
+ * A call to a gen-server, as ambit_call(): waits for room, sends, waits for the
+ * reply.  *call is read once, when there is room; *ret_reply may be written at
+ * any time until it answers.  0; the errors of the call and of the server (see
+ * ambit/server.h), so -EPIPE, -EOWNERDEAD, -ESTALE, -E2BIG, -ENOMEM.  After
+ * -ECANCELED it may have been handled: the reply goes to nobody; so it is with
+ * one that is dropped once it was sent.  Who it belongs to afterwards: as there;
+ * one that is dropped before it was sent is still the caller's.  AMBIT_SERVER
+ * makes a typed form, NAME_await_call(cx, wait, server, &reply, call).
+ */
+AMBIT_API int ambit_await_call(ambit_cx *cx, struct ambit_await *wait,
+                               ambit_actor_ref server, const void *call,
+                               size_t call_size, void *ret_reply,
+                               size_t reply_size);
+/* A request of another thread, as ambit_boundary_receive(): an obligation of the
+ * task's region.  0; -EPIPE. */
+AMBIT_API int ambit_await_boundary(ambit_cx *cx, struct ambit_await *wait,
+                                   ambit_boundary *boundary,
+                                   struct ambit_boundary_request *ret_request);
+
+/*
+ * At a ring, as the calls of ambit/ring.h, on behalf of the worker on which the
+ * step runs that begins the wait.  *ret_message and *ret_sum may be written at
+ * any time until it answers.  Their errors, and -ENOMEM.  A drop may have to wait
+ * for that worker: AMBIT_PENDING.
+ */
+AMBIT_API int ambit_await_ring_send(ambit_cx *cx, struct ambit_await *wait,
+                                    ambit_ring *ring, unsigned to, uint16_t tag,
+                                    uint64_t value);
+AMBIT_API int ambit_await_ring_next(ambit_cx *cx, struct ambit_await *wait,
+                                    ambit_ring *ring,
+                                    struct ambit_ring_message *ret_message);
+AMBIT_API int ambit_await_ring_next_hot(ambit_cx *cx, struct ambit_await *wait,
+                                        ambit_ring *ring,
+                                        struct ambit_ring_message *ret_message);
+AMBIT_API int ambit_await_ring_next_count(ambit_cx *cx,
+                                          struct ambit_await *wait,
+                                          ambit_ring *ring, uint16_t tag,
+                                          uint64_t *ret_sum);
 
 AMBIT_END
 

@@ -12,10 +12,10 @@
  *                                    struct counter_reply *ret_reply);
  *
  * and gives counter_start(), counter_call(), counter_call_now(),
- * counter_cast(), counter_cast_now(), counter_reply() and counter_type.  The
- * handlers are declared before; their types are checked by the compiler.  A
- * cast carries the same type as a call.  Limits are one more field:
- * .limits = { .mailbox_max = 256 }.
+ * counter_cast(), counter_cast_now(), counter_reply(), counter_type and, for
+ * poll tasks, counter_await_call().  The handlers are declared before; their
+ * types are checked by the compiler.  A cast carries the same type as a call.
+ * Limits are one more field: .limits = { .mailbox_max = 256 }.
  *
  * handle_call returns 0: *ret_reply is sent; a negative errno: the caller gets
  * it and the server lives on; AMBIT_STOP: reply, then stop; AMBIT_NO_REPLY: the
@@ -43,6 +43,8 @@
 #include <ambit/actor.h>
 
 AMBIT_BEGIN
+
+struct ambit_await; /* ambit/await.h */
 
 /* The right to answer one call, once.  A value; stale ones are refused. */
 typedef struct ambit_reply {
@@ -102,6 +104,11 @@ AMBIT_API int ambit_call_as_(ambit_cx *cx, const struct ambit_server_type *type,
                              ambit_actor_ref server, const void *call,
                              size_t call_size, void *ret_reply,
                              size_t reply_size, bool wait);
+AMBIT_API int ambit_await_call_as_(ambit_cx *cx, struct ambit_await *wait,
+                                   const struct ambit_server_type *type,
+                                   ambit_actor_ref server, const void *call,
+                                   size_t call_size, void *ret_reply,
+                                   size_t reply_size);
 AMBIT_API int ambit_cast_as_(ambit_cx *cx, const struct ambit_server_type *type,
                              ambit_actor_ref server, const void *cast,
                              size_t size);
@@ -214,6 +221,14 @@ AMBIT_API int ambit_reply_send(ambit_reply reply, int result,
     { \
         return ambit_call_as_(cx, &name_##_type, server, &call, sizeof call, \
                               ret_reply, sizeof *ret_reply, false); \
+    } \
+    __attribute__((unused)) static inline int name_##_await_call( \
+        ambit_cx *cx, struct ambit_await *wait, ambit_actor_ref server, \
+        reply_ *ret_reply, call_ call) \
+    { \
+        return ambit_await_call_as_(cx, wait, &name_##_type, server, &call, \
+                                    sizeof call, ret_reply, \
+                                    sizeof *ret_reply); \
     } \
     __attribute__((unused)) static inline int name_##_cast( \
         ambit_cx *cx, ambit_actor_ref server, call_ cast) \

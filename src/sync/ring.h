@@ -186,7 +186,17 @@ void ring_destroy(struct ring *ring);
  * be called off.  How many messages nobody received. */
 uint64_t ring_retire(struct ring *ring, struct task *task);
 
+/* What a waiter for room wants to send: its item. */
+struct ring_wish {
+    uint64_t value;
+    uint16_t tag;
+};
+
 /* ring_send.c -- the source's thread. */
+/* As ambit_ring_send(); with a waiter, which needs a wish, as a call for a poll
+ * task: AMBIT_PENDING. */
+int ring_send(struct task *task, struct ring *ring, unsigned to,
+              struct ring_wish *wish, struct line_waiter *given);
 void ring_flush(struct ring_source *source);
 /* No more from here. */
 void ring_seal(struct ring_source *source);
@@ -194,6 +204,9 @@ void ring_seal(struct ring_source *source);
 void ring_room_told(struct worker *worker, struct note *note);
 
 /* ring_receive.c -- the target's thread. */
+/* Without a task: -EAGAIN in place of a wait; with a waiter, AMBIT_PENDING. */
+int ring_receive(struct ring *ring, unsigned kind, struct task *task,
+                 struct line_waiter *given, void *ret_item);
 /* Gives those who wait, if any, what there is. */
 void ring_serve(struct ring_door *door);
 /* The bell was rung. */

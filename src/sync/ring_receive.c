@@ -214,12 +214,11 @@ static void left(struct line *line, struct line_woken *woken)
     }
 }
 
-/* task NULL: does not wait. */
-static int receive(struct ring *ring, unsigned kind, struct task *task,
-                   void *ret_item)
+int ring_receive(struct ring *ring, unsigned kind, struct task *task,
+                 struct line_waiter *given, void *ret_item)
 {
     struct ring_source *here = ring_here(ring);
-    struct line_waiter waiter = {.item = ret_item, .left = left};
+    struct line_waiter own;
     if (here->from == AMBIT_EXTERNAL) {
         return -EPERM;
     }
@@ -237,8 +236,11 @@ static int receive(struct ring *ring, unsigned kind, struct task *task,
             return rc;
         }
     }
+    struct line_waiter *waiter = line_waiter_or(given, &own);
+    waiter->item = ret_item;
+    waiter->left = left;
     line_lock(&door->waiting);
-    return (int)line_wait(&door->waiting, &waiter, task, PARK_RING);
+    return (int)line_wait(&door->waiting, waiter, task, PARK_RING);
 }
 
 static int receive_waiting(ambit_cx *cx, ambit_ring *ring, unsigned kind,
@@ -246,7 +248,8 @@ static int receive_waiting(ambit_cx *cx, ambit_ring *ring, unsigned kind,
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
-    return rc < 0 ? rc : receive(ring_of(ring), kind, task, ret_item);
+    return rc < 0 ? rc
+                  : ring_receive(ring_of(ring), kind, task, NULL, ret_item);
 }
 
 int ambit_ring_next(ambit_cx *cx, ambit_ring *ring,
@@ -258,7 +261,7 @@ int ambit_ring_next(ambit_cx *cx, ambit_ring *ring,
 int ambit_ring_try_next(ambit_ring *ring,
                         struct ambit_ring_message *ret_message)
 {
-    return receive(ring_of(ring), RING_MESSAGES, NULL, ret_message);
+    return ring_receive(ring_of(ring), RING_MESSAGES, NULL, NULL, ret_message);
 }
 
 int ambit_ring_next_hot(ambit_cx *cx, ambit_ring *ring,
@@ -274,7 +277,7 @@ int ambit_ring_try_next_hot(ambit_ring *ring,
                             struct ambit_ring_message *ret_message)
 {
     return ring_of(ring)->hot
-               ? receive(ring_of(ring), RING_HOT, NULL, ret_message)
+               ? ring_receive(ring_of(ring), RING_HOT, NULL, NULL, ret_message)
                : -EINVAL;
 }
 
@@ -291,5 +294,5 @@ int ambit_ring_try_next_count(ambit_ring *ring, uint16_t tag,
 {
     unsigned kind = ring_kind(ring_of(ring), tag);
     return kind < RING_COUNTED ? -EINVAL
-                               : receive(ring_of(ring), kind, NULL, ret_sum);
+                               : ring_receive(ring_of(ring), kind, NULL, NULL, ret_sum);
 }

@@ -287,12 +287,6 @@ void ambit_ring_flush(ambit_ring *public)
 
 /* --- a wait for room ------------------------------------------------------- */
 
-struct ring_sender {
-    struct line_waiter waiter; /* item: this */
-    uint64_t value;
-    uint16_t tag;
-};
-
 static void ask_for_room(struct ring_stream *stream)
 {
     if (!stream->asked) {
@@ -311,7 +305,7 @@ void ring_room_told(struct worker *worker, struct note *note)
     (void)worker;
     stream->asked = false;
     while (line->first != NULL) {
-        struct ring_sender *first = line->first->item;
+        struct ring_wish *first = line->first->item;
         struct line_woken woken = {0};
         if (!has_room(stream, units_of(stream, first->value))) {
             ask_for_room(stream);
@@ -320,46 +314,52 @@ void ring_room_told(struct worker *worker, struct note *note)
         RULE(RING_ROOM_1);
         write_down(stream, first->tag, first->value);
         line_lock(line);
-        line_grant(line, &first->waiter, 0, &woken);
+        line_grant(line, line->first, 0, &woken);
         line_unlock(line, &woken);
     }
     show(stream, 0);
 }
 
 static int wait_for_room(struct ring_stream *stream, struct task *task,
-                         uint16_t tag, uint64_t value)
+                         struct ring_wish *wish, struct line_waiter *given)
 {
-    struct ring_sender sender = {.value = value, .tag = tag};
-    sender.waiter.item = &sender;
+    struct line_waiter own;
+    struct line_waiter *waiter = line_waiter_or(given, &own);
+    waiter->item = wish;
     ask_for_room(stream);
     line_lock(&stream->senders);
-    return (int)line_wait(&stream->senders, &sender.waiter, task,
-                          PARK_RING_ROOM);
+    return (int)line_wait(&stream->senders, waiter, task, PARK_RING_ROOM);
 }
 
-int ambit_ring_send(ambit_cx *cx, ambit_ring *public, unsigned to, uint16_t tag,
-                    uint64_t value)
+int ring_send(struct task *task, struct ring *ring, unsigned to,
+              struct ring_wish *wish, struct line_waiter *given)
 {
-    struct ring *ring = ring_of(public);
     struct ring_source *source = ring_here(ring);
-    struct task *task = task_of(cx);
     struct ring_stream *stream;
     int rc = park_check(task);
     if (rc == 0) {
-        rc = is_foreign(source) ? -EPERM
-                                : find(ring, source, to, tag, value, &stream);
+        rc = is_foreign(source)
+                 ? -EPERM
+                 : find(ring, source, to, wish->tag, wish->value, &stream);
     }
     if (rc < 0) {
         return rc;
     }
     if (stream->senders.first == NULL &&
-        LIKELY(has_room(stream, units_of(stream, value)))) {
-        write_down(stream, tag, value);
+        LIKELY(has_room(stream, units_of(stream, wish->value)))) {
+        write_down(stream, wish->tag, wish->value);
         show(stream, 0);
         return 0;
     }
     show(stream, 0);
-    return wait_for_room(stream, task, tag, value);
+    return wait_for_room(stream, task, wish, given);
+}
+
+int ambit_ring_send(ambit_cx *cx, ambit_ring *ring, unsigned to, uint16_t tag,
+                    uint64_t value)
+{
+    struct ring_wish wish = {value, tag};
+    return ring_send(task_of(cx), ring_of(ring), to, &wish, NULL);
 }
 
 /* --- the end --------------------------------------------------------------- */

@@ -6,10 +6,11 @@
  *
  * With: src/join.c src/task.c
  * Fault: src/join.c /^bool join_ended/,/^}/s/join_unkeep(task);//
- * Fault: src/join.c /^static int join_wait/,/^}/s/    task->joiner = self;//
- * Fault: src/join.c /^static int join_take/,/^}/s/    join_unkeep(task);//
+ * Fault: src/join.c /^static int join_wait/,/^}/s/    task->joiner = who;//
+ * Fault: src/join.c /^ALWAYS_INLINE static int join_take/,/^}/s/    join_unkeep(task);//
  */
 #include "tests/models/kit.h"
+#include "tests/models/no_await.h"
 
 #define RESULT 7
 

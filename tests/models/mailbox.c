@@ -17,6 +17,7 @@
 #include "actors/actor.h"
 
 #include "tests/models/kit.h"
+#include "tests/models/no_await.h"
 
 #define MESSAGES 4
 

@@ -10,6 +10,7 @@
 
 #define KIT_REUSE
 #include "tests/models/kit.h"
+#include "tests/models/no_await.h"
 
 static struct task caller;
 static struct bell answered;
