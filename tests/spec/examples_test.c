@@ -184,3 +184,12 @@ Test(examples, drain_serves_who_is_in_and_shuts_the_door)
     cr_assert_str_eq(line, "drained\n");
     cr_assert_eq(WEXITSTATUS(pclose(out)), 0);
 }
+
+Test(examples, machines_hand_in_all_their_numbers)
+{
+    int status;
+    const char *text = run("machines 30", &status);
+    cr_assert_eq(status, 0);
+    cr_assert_not_null(strstr(text, "30 clients of "));
+    cr_assert_not_null(strstr(text, "sum 465\n"));
+}
