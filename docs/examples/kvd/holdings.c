@@ -6,20 +6,41 @@
 
 #include <dirent.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <time.h>
 
 enum {
-    THREADS = 16,      /* of the blocking pool, at once */
     CACHED = 7,        /* glibc: freed blocks kept per size and thread */
     CACHED_MAX = 1032, /* glibc: the largest size that is kept so */
 };
 
+/* Each thread that uses malloc() beside others gets an arena of glibc's, which
+ * stays.  So they all have to be there at once, however busy the machine is. */
+static struct {
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t all_here;
+    int here;
+} crowd = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
+
 static int occupy_thread(ambit_cx *cx, void *arg)
 {
+    void *volatile block = malloc(1); /* volatile: else neither is called */
+    struct timespec patience;
+    int rc = 0;
     (void)cx;
     (void)arg;
-    usleep(2000);
+    free(block);
+    clock_gettime(CLOCK_REALTIME, &patience);
+    patience.tv_sec += 2;
+    pthread_mutex_lock(&crowd.lock);
+    if (++crowd.here == HOLDINGS_THREADS) {
+        pthread_cond_broadcast(&crowd.all_here);
+    }
+    while (crowd.here < HOLDINGS_THREADS && rc == 0) {
+        rc = pthread_cond_timedwait(&crowd.all_here, &crowd.lock, &patience);
+    }
+    pthread_mutex_unlock(&crowd.lock);
     return 0;
 }
 
@@ -28,7 +49,7 @@ int holdings_warm_up(ambit_cx *cx, void *unused)
     int rc = 0;
     (void)unused;
     ambit_scope (cx, threads, &rc, .name = "warm-up") {
-        for (int i = 0; i < THREADS; i++) {
+        for (int i = 0; i < HOLDINGS_THREADS; i++) {
             ambit_spawn_with(threads, occupy_thread, &i,
                              .tier = AMBIT_BLOCKING);
         }

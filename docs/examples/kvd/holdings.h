@@ -17,7 +17,12 @@ struct holdings {
     int64_t bytes; /* of the heap; always 0 under AddressSanitizer */
 };
 
-/* A task function without argument, for a runtime of its own. */
+/* More than the runtime has at once: 16 of its blocking pool, and, where it has
+ * no io_uring, 64 for files. */
+enum { HOLDINGS_THREADS = 96 };
+
+/* A task function without argument, for a runtime of its own that may have so
+ * many blocking threads. */
 int holdings_warm_up(ambit_cx *cx, void *unused);
 
 /* Between runs of the runtime only. */

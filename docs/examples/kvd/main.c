@@ -69,12 +69,14 @@ static void log_line(void *user, enum ambit_log_level level, const char *line)
     }
 }
 
-static int create(const struct options *options, ambit_runtime **ret_runtime)
+static int create(const struct options *options, unsigned threads,
+                  ambit_runtime **ret_runtime)
 {
     return ambit_runtime_create(
         ret_runtime, &(struct ambit_runtime_options){
                          .size_ = sizeof(struct ambit_runtime_options),
                          .workers = (unsigned)options->workers,
+                         .blocking_threads_max = threads,
                          .log = log_line,
                      });
 }
@@ -83,14 +85,14 @@ static int run(const struct options *options, const struct folder *folder)
 {
     ambit_runtime *runtime;
     struct service service;
-    int rc = create(options, &runtime);
+    int rc = create(options, HOLDINGS_THREADS, &runtime);
     if (rc < 0) {
         return 1;
     }
     ambit_runtime_run(runtime, holdings_warm_up, NULL);
     ambit_runtime_destroy(runtime);
     struct holdings before = holdings_now();
-    rc = create(options, &runtime);
+    rc = create(options, 0, &runtime);
     if (rc < 0) {
         return 1;
     }
