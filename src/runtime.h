@@ -65,16 +65,23 @@ static inline struct slab_cache *runtime_cache(struct runtime *runtime)
     return self != NULL && self->runtime == runtime ? &self->slab : NULL;
 }
 
+/* The quick cases are in line: two for each task and each message. */
 static inline void *runtime_alloc(struct runtime *runtime,
                                   enum slab_class class_)
 {
-    return slab_alloc(runtime->depot, runtime_cache(runtime), class_);
+    struct slab_cache *cache = runtime_cache(runtime);
+    void *object = slab_alloc_quick(cache, class_);
+    return LIKELY(object != NULL) ? object
+                                  : slab_alloc(runtime->depot, cache, class_);
 }
 
 static inline void runtime_free(struct runtime *runtime,
                                 enum slab_class class_, void *object)
 {
-    slab_free(runtime->depot, runtime_cache(runtime), class_, object);
+    struct slab_cache *cache = runtime_cache(runtime);
+    if (UNLIKELY(!slab_free_quick(cache, class_, object))) {
+        slab_free(runtime->depot, cache, class_, object);
+    }
 }
 
 /* Starts the workers, runs `root` to its end, stops the workers.  The root is

@@ -248,10 +248,7 @@ void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
     if (UNLIKELY(stack->len == 0) && !cache_refill(cache, class_)) {
         return NULL;
     }
-    void *object = stack->objects[--stack->len];
-    /* Another core may have used it last: have it here before it is wanted. */
-    __builtin_prefetch(slab_ahead(cache, class_, SLAB_AHEAD), 1);
-    cache->live++;
+    void *object = slab_pop(cache, class_);
     object_open(class_, object);
     return object;
 }
@@ -278,12 +275,10 @@ void slab_free(struct slab_depot *depot, struct slab_cache *cache,
         pthread_mutex_unlock(&depot->lock);
         return;
     }
-    struct slab_stack *stack = &cache->free[class_];
-    if (UNLIKELY(stack->len == 2 * BATCH)) {
+    if (UNLIKELY(cache->free[class_].len == 2 * BATCH)) {
         cache_spill(cache, class_);
     }
-    stack->objects[stack->len++] = object;
-    cache->live--;
+    slab_push(cache, class_, object);
 }
 
 size_t slab_class_size(enum slab_class class_)
