@@ -101,7 +101,6 @@ int actor_begin_life(struct actor *actor, struct region *parent)
     if (rc < 0) {
         return rc;
     }
-    mailbox_turn_again(&actor->mailbox);
     task_start(&actor->task, true);
     return 0;
 }
@@ -172,12 +171,12 @@ struct message *actor_take(struct actor *actor)
 
 /* Credits of a large mailbox come home in lots, of at most a batch: senders that
  * wait for room then get a run of it, instead of being woken for each place.
- * Those of a small one come home at once. */
-static void credit_due(struct actor *actor)
+ * Those of a small one are home before the next message is handled. */
+static void credits_settle(struct actor *actor)
 {
     uint32_t max = actor->plan.mailbox_max;
     uint32_t lot = max >= 64 ? max / 4 : 0;
-    if (++actor->credits_due > lot) {
+    if (actor->credits_due > lot) {
         actor_flush_credits(actor);
     }
 }
@@ -198,6 +197,7 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
     if (message->kind == MESSAGE_STOP) {
         return AMBIT_STOP;
     }
+    credits_settle(actor);
     actor->current = message;
     actor->current_kept = false;
     actor->life->news = true;
@@ -205,7 +205,7 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
     TELL(MESSAGE_HANDLED, &actor->mailbox, message, 0);
     int rc = actor->plan.behaviour->handle(actor, cx, message);
     actor->current = NULL;
-    credit_due(actor);
+    actor->credits_due++;
     return rc;
 }
 
@@ -268,17 +268,27 @@ static enum batch run_idle(struct actor *actor, ambit_cx *cx, enum batch batch,
     return batch;
 }
 
-/* Nothing to do: no stack and no message is kept.  False: there is news. */
+/* The last message is the head of the queue until the next one comes.  A small
+ * one may as well stay. */
+static bool may_stay(const struct actor *actor, const struct message *head)
+{
+    return head == &actor->stub ||
+           (head->class_ >= SLAB_64 && head->class_ <= SLAB_128);
+}
+
+/* Nothing to do: no stack is kept.  False: there is news. */
 static bool go_idle(struct actor *actor)
 {
     struct worker *worker = worker_self;
-    if (actor->mailbox.head != &actor->stub) {
+    if (!may_stay(actor, actor->mailbox.head)) {
         mailbox_push_own(&actor->mailbox, &actor->stub);
         return false; /* take it, and whatever came in between */
     }
+    uint32_t credits = actor->credits_due;
+    actor->credits_due = 0;
     seam_suspends(&actor->task);
     task_leave_worker(&actor->task);
-    if (mailbox_turn_end(&actor->mailbox)) {
+    if (mailbox_turn_end(&actor->mailbox, credits)) {
         return true;
     }
     task_enter_worker(&actor->task, worker);
@@ -309,7 +319,6 @@ int actor_turn(ambit_cx *cx, void *arg)
 {
     struct actor *actor = arg;
     int reason = 0;
-    mailbox_turn_begin(&actor->mailbox);
     enum batch batch =
         life_starts(actor, cx, &reason) ? BATCH_EMPTY : BATCH_ENDS;
     while (batch == BATCH_EMPTY) {
@@ -317,7 +326,6 @@ int actor_turn(ambit_cx *cx, void *arg)
         if (batch != BATCH_ENDS) {
             batch = run_idle(actor, cx, batch, &reason);
         }
-        actor_flush_credits(actor);
         if (batch == BATCH_EMPTY && !mailbox_is_empty(&actor->mailbox)) {
             /* A sender has its place, but its message is not linked yet, and
              * it may have seen that we look again: so we must, until it is. */
@@ -327,9 +335,9 @@ int actor_turn(ambit_cx *cx, void *arg)
             return TASK_DORMANT;
         }
     }
+    actor_flush_credits(actor);
     if (batch == BATCH_FULL) {
         task_leave_worker(&actor->task);
-        mailbox_turn_again(&actor->mailbox);
         task_start_later(&actor->task);
         return TASK_DORMANT;
     }

@@ -188,8 +188,8 @@ void life_drop_replies(struct life *life)
 static void nudge(struct task *task)
 {
     struct actor *actor = task->object;
-    if (mailbox_notify(&actor->mailbox,
-                       mailbox_generation(&actor->mailbox)) == PUSH_START) {
+    if (mailbox_nudge(&actor->mailbox,
+                      mailbox_generation(&actor->mailbox)) == PUSH_START) {
         task_start(task, true);
     }
 }

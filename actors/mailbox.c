@@ -55,7 +55,7 @@ void mailbox_open(struct mailbox *mailbox, uint32_t credits_max,
     /* ORDER(mailbox-link): relaxed.  As above. */
     atomic_store_explicit(&mailbox->tail, stub, memory_order_relaxed);
     uint64_t fresh = (uint64_t)GATE_GENERATION(word) << 32 |
-                     (uint64_t)TURN_RUNNING << TURN_SHIFT | credits_max;
+                     (uint64_t)TURN_BUSY << TURN_SHIFT | credits_max;
     bool moved = false;
     while (!moved) {
         moved = gate_move(mailbox, &word, fresh);
@@ -243,7 +243,9 @@ bool mailbox_give_credits(struct mailbox *mailbox, uint32_t count)
     }
 }
 
-enum mailbox_push mailbox_notify(struct mailbox *mailbox, uint32_t generation)
+/* Moves the turn as news of that kind does; BUSY where there is none. */
+static enum mailbox_push notify(struct mailbox *mailbox, uint32_t generation,
+                                enum turn busy)
 {
     uint64_t word = gate_load(mailbox);
     enum turn next;
@@ -254,18 +256,17 @@ enum mailbox_push mailbox_notify(struct mailbox *mailbox, uint32_t generation)
         if ((word & GATE_DETACHED) != 0) {
             return PUSH_DEAD;
         }
-        switch (turn_of(word)) {
-        case TURN_IDLE:
-            next = TURN_SCHEDULED;
-            break;
-        case TURN_RUNNING:
-            next = TURN_AGAIN;
-            break;
-        default:
+        next = turn_of(word) == TURN_IDLE ? TURN_BUSY : busy;
+        if (turn_of(word) == next || turn_of(word) == TURN_AGAIN) {
             return PUSH_FINE; /* it will look anyway */
         }
     } while (!gate_move(mailbox, &word, with_turn(word, next)));
-    return next == TURN_SCHEDULED ? PUSH_START : PUSH_FINE;
+    return turn_of(word) == TURN_IDLE ? PUSH_START : PUSH_FINE;
+}
+
+enum mailbox_push mailbox_nudge(struct mailbox *mailbox, uint32_t generation)
+{
+    return notify(mailbox, generation, TURN_AGAIN);
 }
 
 /* Two that send at once would hand the line with the tail to and fro, a hundred
@@ -309,7 +310,7 @@ enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
                                struct message *message)
 {
     chain(mailbox, message);
-    return mailbox_notify(mailbox, generation);
+    return notify(mailbox, generation, TURN_BUSY);
 }
 
 void mailbox_push_own(struct mailbox *mailbox, struct message *message)
@@ -333,38 +334,48 @@ struct message *mailbox_pop(struct mailbox *mailbox,
     return next;
 }
 
-bool mailbox_is_empty(struct mailbox *mailbox)
+static struct message *tail_load(struct mailbox *mailbox)
 {
     /* ORDER(mailbox-link): seq_cst.  A sender that took its place but has not
      * linked it yet counts as a message.  Pairs with the exchange there. */
-    return atomic_load_explicit(&mailbox->tail, memory_order_seq_cst) ==
-           mailbox->head;
+    return atomic_load_explicit(&mailbox->tail, memory_order_seq_cst);
 }
 
-void mailbox_turn_begin(struct mailbox *mailbox)
+bool mailbox_is_empty(struct mailbox *mailbox)
 {
-    uint64_t word = gate_load(mailbox);
-    while (!gate_move(mailbox, &word, with_turn(word, TURN_RUNNING))) {
-        /* credits come and go */
-    }
+    return tail_load(mailbox) == mailbox->head;
 }
 
-bool mailbox_turn_end(struct mailbox *mailbox)
+/* The move to idle.  False: there was a nudge. */
+static bool rest(struct mailbox *mailbox, uint32_t credits,
+                 uint32_t *ret_generation)
 {
     uint64_t word = gate_load(mailbox);
-    enum turn next;
+    uint64_t next;
     do {
-        next = turn_of(word) == TURN_AGAIN ? TURN_RUNNING : TURN_IDLE;
-    } while (!gate_move(mailbox, &word, with_turn(word, next)));
-    return next == TURN_IDLE;
+        if (credits > 0 && UNLIKELY((word & GATE_QUEUED) != 0)) {
+            credits = credits_grant(mailbox, credits);
+            word = gate_load(mailbox);
+        }
+        bool nudged = turn_of(word) == TURN_AGAIN;
+        next = with_turn(word, nudged ? TURN_BUSY : TURN_IDLE) + credits;
+        ASSERT((next & GATE_CREDITS) <= mailbox->credits_max);
+    } while (!gate_move(mailbox, &word, next));
+    *ret_generation = GATE_GENERATION(next);
+    return turn_of(next) == TURN_IDLE;
 }
 
-void mailbox_turn_again(struct mailbox *mailbox)
+bool mailbox_turn_end(struct mailbox *mailbox, uint32_t credits)
 {
-    uint64_t word = gate_load(mailbox);
-    while (!gate_move(mailbox, &word, with_turn(word, TURN_SCHEDULED))) {
-        /* credits come and go */
+    struct message *head = mailbox->head; /* still ours */
+    uint32_t generation;
+    if (!rest(mailbox, credits, &generation)) {
+        return false;
     }
+    /* Who pushed before that has seen BUSY, and left it to us; who pushes after
+     * it sees IDLE.  From here on the actor may be another's, or gone. */
+    return tail_load(mailbox) == head ||
+           notify(mailbox, generation, TURN_BUSY) != PUSH_START;
 }
 
 static void gate_set(struct mailbox *mailbox, uint64_t flag)

@@ -11,10 +11,14 @@
  *   27               queued: senders are waiting for a credit
  *   26 ......... 0   credits left
  *
- *   turn:  IDLE --notify--> SCHEDULED --turn begins--> RUNNING --turn ends--> IDLE
- *                                                        |  ^
- *                                                 notify v  | looks again
- *                                                        AGAIN
+ *   turn:  IDLE --notify, nudge--> BUSY --turn ends--> IDLE
+ *                                  |  ^
+ *                            nudge v  | looks again
+ *                                 AGAIN
+ *
+ * BUSY is from the moment that the turn is queued until it is over.  Who pushes
+ * then need not say so: a receiver that has gone idle looks at the tail once
+ * more, and takes up its turn again if somebody was quicker than that.
  *
  * A credit is taken by reserve and comes back when the message has been
  * handled or disposed, or by abort.  With all credits home and the gate
@@ -46,9 +50,8 @@
 
 enum turn {
     TURN_IDLE,
-    TURN_SCHEDULED,
-    TURN_RUNNING,
-    TURN_AGAIN,
+    TURN_BUSY,
+    TURN_AGAIN, /* busy; and there is news that is no message */
 };
 
 enum message_kind {
@@ -131,19 +134,18 @@ enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
 /* The receiver, of what is part of the actor: the stub, so that the memory of
  * the last message can go, or a stop. */
 void mailbox_push_own(struct mailbox *mailbox, struct message *message);
-/* Work that is no message (a kill, a cancel). */
-enum mailbox_push mailbox_notify(struct mailbox *mailbox, uint32_t generation);
+/* News that is no message: a kill, a cancel. */
+enum mailbox_push mailbox_nudge(struct mailbox *mailbox, uint32_t generation);
 
 /* The receiver.  The next message, which stays valid until the next call, or
  * NULL; *ret_spent is the node nobody needs any more, or NULL. */
 struct message *mailbox_pop(struct mailbox *mailbox,
                             struct message **ret_spent);
 bool mailbox_is_empty(struct mailbox *mailbox);
-void mailbox_turn_begin(struct mailbox *mailbox);
-/* True: idle now.  False: there is news, the turn goes on. */
-bool mailbox_turn_end(struct mailbox *mailbox);
-/* The turn is over, the next one is wanted: TURN_SCHEDULED. */
-void mailbox_turn_again(struct mailbox *mailbox);
+/* With an empty queue; brings the credits home.  True: idle, and from now on
+ * whoever starts the next turn owns the actor.  False: there is news, and the
+ * turn goes on. */
+bool mailbox_turn_end(struct mailbox *mailbox, uint32_t credits);
 
 /* No reservations from now on; those who wait are told -EPIPE. */
 void mailbox_close(struct mailbox *mailbox);

@@ -46,9 +46,11 @@ struct reply_slot *reply_open(struct task *caller, void *ret, size_t size)
     slot->caller = who_parks(caller);
     slot->ret = ret;
     slot->size = size;
-    bool moved = reply_move(slot, reply_load(slot) / REPLY_STATES, REPLY_FREE,
-                            REPLY_WAITED);
-    ASSERT(moved);
+    uint64_t generation = reply_load(slot) / REPLY_STATES;
+    /* ORDER(reply): release.  While it is free nobody else moves it, and no
+     * handle of this generation is out yet.  Pairs with reply_load(). */
+    atomic_store_explicit(&slot->word, generation * REPLY_STATES + REPLY_WAITED,
+                          memory_order_release);
     TELL(CALL_MADE, slot, caller, 0);
     return slot;
 }

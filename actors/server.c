@@ -77,9 +77,11 @@ static int server_handle(struct actor *actor, ambit_cx *cx,
 static int server_idle(struct actor *actor, ambit_cx *cx)
 {
     const struct ambit_server_type *type = type_of(actor);
-    return type->handle_idle != NULL
-               ? type->handle_idle(cx, actor->life->state)
-               : 0;
+    if (type->handle_idle == NULL) {
+        return 0;
+    }
+    actor_flush_credits(actor);
+    return type->handle_idle(cx, actor->life->state);
 }
 
 static void server_terminate(struct actor *actor, ambit_cx *cx, int reason)

@@ -14,7 +14,7 @@
 static int park_refusal(struct task *task, uint32_t without)
 {
     /* ORDER(cancel): seq_cst.  Pairs with the change in mark(): who sees the
-     * flag also sees the reason.  After task_enter_worker(), see there. */
+     * flag also sees the reason.  In park() after the task can be found. */
     uint32_t flags =
         atomic_load_explicit(&task->scope->flags, memory_order_seq_cst);
     if (UNLIKELY((flags & without) != 0)) {
@@ -101,7 +101,13 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     ASSERT(task_worker(task) != NULL);
     ASSERT(!task->parked);
     if (!task->listed) {
-        task_list(task);
+        task_list(task); /* and with a lock: it is found from now on */
+    } else if (UNLIKELY(task->hooks != NULL)) {
+        /* ORDER(task-worker): seq_cst.  It moves between its turns.  Before the
+         * look at the cancel flag below; pairs with task_keeper(), which comes
+         * after the flag was set. */
+        atomic_store_explicit(&task->worker, task_worker(task),
+                              memory_order_seq_cst);
     }
     task->kind = (uint8_t)kind;
     task->abort = abort;

@@ -262,7 +262,7 @@ static struct worker *task_keeper(struct task *task)
         return runtime_pick_worker(task->runtime); /* any one will do */
     }
     /* ORDER(task-worker): seq_cst.  After the cancel flag was set; pairs with
-     * the store in task_enter_worker().  None: it will look at the flag. */
+     * the store in park().  None: it will look at the flag. */
     return atomic_load_explicit(&task->worker, memory_order_seq_cst);
 }
 
@@ -434,21 +434,10 @@ _Noreturn void task_jump_out(struct task *task)
 void task_leave_worker(struct task *task)
 {
     TELL(TASK_RESTS, task, NULL, 0);
-    /* ORDER(task-worker): seq_cst.  Pairs with task_post_abort(). */
-    atomic_store_explicit(&task->worker, NULL, memory_order_seq_cst);
-}
-
-void task_enter_worker(struct task *task, struct worker *worker)
-{
-    if (LIKELY(task->hooks == NULL)) {
-        /* ORDER(task-worker): relaxed.  It never moves, and is found by others
-         * only after its first wait put it into a list, under a lock. */
-        atomic_store_explicit(&task->worker, worker, memory_order_relaxed);
-        return;
-    }
-    /* ORDER(task-worker): seq_cst.  Before the look at the cancel flag; pairs
-     * with task_keeper(), which comes after the flag was set. */
-    atomic_store_explicit(&task->worker, worker, memory_order_seq_cst);
+    /* ORDER(task-worker): relaxed.  Who still finds this worker posts a note in
+     * vain; its delivery is on this thread, which knows better.  Pairs with
+     * task_keeper(). */
+    atomic_store_explicit(&task->worker, NULL, memory_order_relaxed);
 }
 
 void task_start_later(struct task *task)

@@ -176,6 +176,14 @@ static inline struct worker *task_worker(struct task *task)
     return atomic_load_explicit(&task->worker, memory_order_relaxed);
 }
 
+/* It runs there from now on. */
+static inline void task_enter_worker(struct task *task, struct worker *worker)
+{
+    /* ORDER(task-worker): relaxed.  Who looks for it in vain has nothing to call
+     * off: before it waits, park() makes sure that it is found. */
+    atomic_store_explicit(&task->worker, worker, memory_order_relaxed);
+}
+
 /* What the task's waits and operations draw on; NULL: nothing is limited. */
 static inline struct quota *task_quota(const struct task *task)
 {
@@ -233,8 +241,6 @@ void task_refuse(struct task *task, int result);
 /* The last thing a task does with itself before it returns TASK_DORMANT and
  * may be started elsewhere. */
 void task_leave_worker(struct task *task);
-/* It stays after all. */
-void task_enter_worker(struct task *task, struct worker *worker);
 /* task_start() on this worker, behind what is queued now. */
 void task_start_later(struct task *task);
 

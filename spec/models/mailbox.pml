@@ -3,7 +3,7 @@
  * mailbox.pml -- reserve, commit and abort against turns and death.
  *
  * Of: actors/mailbox.c  mailbox_try_credits mailbox_give_credits chain
- *       mailbox_notify mailbox_turn_begin mailbox_turn_end mailbox_turn_again
+ *       notify mailbox_push mailbox_nudge mailbox_turn_end rest
  *       mailbox_detach mailbox_lock_dead mailbox_retire
  *     actors/actor.c    actor_turn go_idle run_batch
  *     actors/dead.c     unchain actor_drain_dead actor_close
@@ -24,7 +24,7 @@
 #define MESSAGE(i) ((i) + 2)
 #define NODES (SENDERS + 2)
 
-mtype = { IDLE, SCHEDULED, RUNNING, AGAIN };
+mtype = { IDLE, BUSY, AGAIN };
 
 typedef gate_word {
     mtype turn;
@@ -141,8 +141,9 @@ inline drain_dead(credits)
     give_credits(credits, last)
 }
 
-/* Sees the gate once; a failing exchange looks again. */
-inline notify(sb_empty, dead)
+/* Sees the gate once; a failing exchange looks again.  `busy`: what BUSY turns
+ * into.  The turn is the caller's when `mine`, else it is started. */
+inline notify(sb_empty, busy, dead, mine)
 {
     do
     :: atomic {
@@ -153,15 +154,16 @@ inline notify(sb_empty, dead)
         fi
        };
        if
-       :: seen == SCHEDULED || seen == AGAIN -> break
-       :: seen == IDLE || seen == RUNNING ->
+       :: seen == AGAIN || seen == busy -> break
+       :: seen != AGAIN && seen != busy ->
            atomic {
                sb_empty; /* a locked instruction waits for the buffer */
                if
                :: gate.turn == seen && !gate.detached && !gate.stale ->
                    if
-                   :: seen == IDLE -> gate.turn = SCHEDULED; start()
-                   :: seen == RUNNING -> gate.turn = AGAIN
+                   :: seen == IDLE && mine -> gate.turn = BUSY; won = true
+                   :: seen == IDLE && !mine -> gate.turn = BUSY; start()
+                   :: seen == BUSY -> gate.turn = busy
                    fi;
                    break
                :: else
@@ -175,7 +177,7 @@ proctype sender(byte i)
 {
     byte m, credits;
     mtype seen;
-    bool dead, last;
+    bool dead, last, won;
     atomic {
         if
         :: gate.closed || gate.credits == 0 -> goto out
@@ -195,7 +197,7 @@ proctype sender(byte i)
         tail = MESSAGE(i);
         committed[MESSAGE(i)] = true;
     }
-    notify(drained(i), dead);
+    notify(drained(i), BUSY, dead, false);
     if
     :: dead ->
         drained(i); /* the lock is a locked instruction too */
@@ -223,7 +225,7 @@ end:
 proctype killer()
 {
     mtype seen;
-    bool dead;
+    bool dead, won;
     if
     :: true
     :: true ->
@@ -232,7 +234,7 @@ proctype killer()
         :: gate.closed -> unlock()
         :: else ->
             cancelled = true;
-            notify(true, dead);
+            notify(true, AGAIN, dead, false);
             unlock()
         fi
     fi;
@@ -241,12 +243,12 @@ proctype killer()
 
 proctype receiver()
 {
-    byte m, credits;
-    bool last;
+    byte m, credits, mine;
+    mtype seen;
+    bool last, dead, won;
 turn:
 end:
     atomic { started > 0 -> started--; assert(!running); running = true }
-    gate.turn = RUNNING;
 again:
     do
     :: cancelled -> goto dies
@@ -261,38 +263,36 @@ again:
             assert(!last)
         fi
     od;
-#ifdef BUG_BEFORE_LINK
-    /* As it was before commit 199f446. */
-    if
-    :: tail == head && head != STUB -> push_stub(); goto again
-    :: else
-    fi;
-#else
     if
     :: tail != head -> /* somebody has a place and no link yet */
         running = false;
-        gate.turn = SCHEDULED;
         start();
         goto turn
     :: else
     fi;
     if
     :: head != STUB -> push_stub(); goto again
-    :: else
+    :: true /* a small message may stay the head */
     fi;
-#endif
+    mine = head;
     atomic {
-        running = false;
-#ifdef BUG_IDLE_BLIND
-        gate.turn = IDLE;
-        goto turn
-#else
         if
-        :: gate.turn == AGAIN -> gate.turn = RUNNING; running = true; goto again
-        :: else -> gate.turn = IDLE; goto turn
+        :: gate.turn == AGAIN -> gate.turn = BUSY; goto again
+        :: else -> running = false; gate.turn = IDLE
         fi
-#endif
     }
+#ifdef BUG_IDLE_BLIND
+    goto turn;
+#endif
+    won = false;
+    if
+    :: tail == mine -> goto turn
+    :: else -> notify(true, BUSY, dead, true)
+    fi;
+    if
+    :: won -> atomic { assert(!running); running = true }; goto again
+    :: else -> goto turn
+    fi;
 dies:
     lock();
     gate.closed = true;

@@ -8,8 +8,7 @@
  *
  * With: actors/mailbox.c actors/actor.c actors/send.c actors/dead.c
  * With: actors/lot.c actors/message.c regions/cancel.c src/task.c
- * Fault: actors/actor.c s/ && !mailbox_is_empty(&actor->mailbox)/ \&\& false/
- * Fault: actors/mailbox.c /^bool mailbox_turn_end/,/^}/s/TURN_AGAIN ?/TURN_IDLE ?/
+ * Fault: actors/mailbox.c /^bool mailbox_turn_end/,/^}/s/tail_load(mailbox) == head/true/
  * Fault: actors/mailbox.c /^static void chain/,/^}/s/&message->next, NULL/\&message->next, message/
  * Fault: actors/dead.c /^void actor_close/,/^}/s/actor_drain_dead(actor, /(void)(/
  * Fault: actors/mailbox.c /^static bool is_last_use/,/^}/s/credits_max/credits_max - 1/
@@ -184,7 +183,6 @@ static void begin(uint32_t credits)
         task_enter_worker(&senders[i], &kit_workers[i]);
     }
     ref = actor_ref(actor);
-    mailbox_turn_again(&actor->mailbox);
     bell_ring(&turns);
 }
 
@@ -212,8 +210,7 @@ static void begin_idle(void)
 {
     begin(2);
     turns.rings = 0;
-    mailbox_turn_begin(&actor->mailbox);
-    MUST(mailbox_turn_end(&actor->mailbox));
+    MUST(mailbox_turn_end(&actor->mailbox, 0));
 }
 
 /* --- threads -------------------------------------------------------------- */
