@@ -21,7 +21,9 @@ static void region_exited(struct task_owner *owner,
 {
     struct region *region = region_of_owner(owner);
     outcome_child(region, exit);
-    region_leave(region, REGION_TASK);
+    if (!seats_keep(region, exit->who)) {
+        region_leave(region, REGION_TASK);
+    }
 }
 
 bool region_is_owner(const struct task_owner *owner)
@@ -51,6 +53,9 @@ static int enter(struct region *region, uint64_t unit)
         atomic_load_explicit(&region->owner.flags, memory_order_acquire);
     if (UNLIKELY((flags & bars) != 0)) {
         return refuse(flags & bars);
+    }
+    if (unit == REGION_TASK && (seats_spend(region) || seats_take(region))) {
+        return 0;
     }
     switch (word_enter(&region->word, unit, region->tasks_max)) {
     case WORD_ENTERED:
@@ -133,7 +138,7 @@ static void region_init(struct region *region, struct region *parent,
     region->host = host;
     region->name = options->name;
     outcome_open(region, options);
-    region->tasks_max = REGION_CHILD - 1;
+    region->tasks_max = REGION_TASKS_MAX;
     if (parent != NULL) {
         RULE(REG_BUDGET_1);
         region->tasks_max = parent->tasks_max;
@@ -271,6 +276,7 @@ static void wait_for_children(struct region *region)
 
 static void region_join(struct region *region)
 {
+    seats_go_home(region);
     for (bool closed = false; !closed;) {
         switch (word_close(&region->word)) {
         case WORD_CLOSED:

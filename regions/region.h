@@ -137,6 +137,17 @@ void region_leave(struct region *region, uint64_t unit);
 /* The owner is a region, and no actor or run. */
 bool region_is_owner(const struct task_owner *owner);
 
+/* seats.c -- on a worker, places in hand. */
+/* True: the caller has one. */
+bool seats_spend(struct region *region);
+/* Takes more, for the second spawn in one go; true as above. */
+bool seats_take(struct region *region);
+/* The running task ends, and its place stays in hand; false: give it back. */
+bool seats_keep(struct region *region, const void *who);
+void seats_go_home(struct region *region);
+/* Live tasks: those in hand are none.  A guess while others are at work. */
+uint32_t seats_tasks(struct region *region);
+
 /* spawn.c */
 /* A SEND task of a part of ours, with its hooks.  0 or as ambit_spawn(). */
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,

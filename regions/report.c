@@ -90,7 +90,7 @@ void report_fired(struct timer *timer)
              region_name(region),
              (double)region->close_warn_ns / 1e9 *
                  (double)((UINT64_C(2) << region->warned) - 1),
-             (unsigned)REGION_TASKS(word),
+             (unsigned)seats_tasks(region),
              (unsigned)((word & REGION_COUNTS) >> 28));
     if ((word & REGION_COUNTS) == 0) {
         return; /* the host is about to wake */

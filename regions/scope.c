@@ -119,5 +119,5 @@ ambit_region *ambit_cx_region(ambit_cx *cx)
 
 uint32_t ambit_region_tasks(ambit_region *region)
 {
-    return (uint32_t)REGION_TASKS(word_load(&region_of(region)->word));
+    return seats_tasks(region_of(region));
 }

@@ -23,6 +23,7 @@
 #define REGION_TASK UINT64_C(1)
 #define REGION_CHILD (UINT64_C(1) << 28)
 #define REGION_COUNTS ((UINT64_C(1) << 56) - 1)
+#define REGION_TASKS_MAX (REGION_CHILD - 1)
 #define REGION_TASKS(word) ((word) & (REGION_CHILD - 1))
 #define REGION_WAITED (UINT64_C(1) << 62)
 #define REGION_CLOSED (UINT64_C(1) << 63)
@@ -66,6 +67,7 @@ static inline bool word_move(_Atomic uint64_t *word, uint64_t *from,
         word, from, to, memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* `unit`: some tasks, or one child. */
 WORD_RESULT static inline enum word_entered
 word_enter(_Atomic uint64_t *word, uint64_t unit, uint64_t tasks_max)
 {
@@ -74,7 +76,8 @@ word_enter(_Atomic uint64_t *word, uint64_t unit, uint64_t tasks_max)
         if (UNLIKELY((from & REGION_CLOSED) != 0)) {
             return WORD_SHUT;
         }
-        if (UNLIKELY(unit == REGION_TASK && REGION_TASKS(from) >= tasks_max)) {
+        if (UNLIKELY(unit < REGION_CHILD &&
+                     REGION_TASKS(from) + unit > tasks_max)) {
             return WORD_FULL;
         }
     } while (!word_move(word, &from, from + unit));

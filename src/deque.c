@@ -204,6 +204,17 @@ void *deque_pop(struct deque *deque)
     return item;
 }
 
+void *deque_pop_alone(struct deque *deque)
+{
+    int64_t last = own_bottom(deque) - 1;
+    /* ORDER(deque-top): relaxed.  Moved by this thread only. */
+    if (atomic_load_explicit(&deque->top, memory_order_relaxed) > last) {
+        return NULL;
+    }
+    set_bottom(deque, last);
+    return ring_get(own_ring(deque), last);
+}
+
 void *deque_steal(struct deque *deque, bool *ret_again)
 {
     *ret_again = false;

@@ -44,6 +44,9 @@ int deque_push(struct deque *deque, void *item);
 /* Owner, newest first.  NULL when empty. */
 void *deque_pop(struct deque *deque);
 
+/* The same where no other thread ever takes. */
+void *deque_pop_alone(struct deque *deque);
+
 /* Any thread, oldest first.  NULL when empty or when another thread was faster
  * (*ret_again is then true, and false in every other case). */
 void *deque_steal(struct deque *deque, bool *ret_again);

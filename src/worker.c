@@ -4,7 +4,7 @@
  *
  * Owner: the worker's thread, but for worker_post().
  */
-#include "src/worker.h"
+#include "src/enter.h"
 
 #include "src/overflow.h"
 #include "src/runtime.h"
@@ -20,12 +20,6 @@
 
 __thread struct worker *worker_self
     __attribute__((tls_model("initial-exec")));
-
-static struct task *pop_task(struct task_queue *queue)
-{
-    struct note *note = queue_pop(queue);
-    return note == NULL ? NULL : CONTAINER_OF(note, struct task, wake_note);
-}
 
 static uint32_t flags_of(struct task_owner *owner)
 {
@@ -71,27 +65,6 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
     }
 }
 
-/* The oldest one of all now and then, so that none waits for ever under a
- * stream of newer ones. */
-static struct task *take_fresh(struct worker *worker)
-{
-    struct task *task = pop_task(&worker->pinned);
-    if (task == NULL && ++worker->tick % WORKER_FAIR_TICK == 0) {
-        bool again;
-        task = deque_steal(&worker->fresh, &again);
-    }
-    return task != NULL ? task : deque_pop(&worker->fresh);
-}
-
-struct task *worker_next_fresh(struct worker *worker)
-{
-    struct task *task = worker->fresh_left > 0 ? take_fresh(worker) : NULL;
-    if (task != NULL) {
-        worker->fresh_left--;
-    }
-    return task;
-}
-
 void worker_post(struct worker *worker, struct note *note)
 {
     if (worker == worker_self) {
@@ -112,36 +85,12 @@ void worker_offer(struct worker *worker, struct note *note)
     }
 }
 
-/* A crowd that was parked for long is in no cache: what the next one is about
- * to touch is fetched while this one runs.  A hint; it may be anything. */
-static inline void fetch_lines(const void *first, unsigned lines)
-{
-    for (unsigned i = 0; i < lines; i++) {
-        __builtin_prefetch((const char *)first + i * CACHE_LINE);
-    }
-}
-
 /* Most notes are part of a task, towards its end. */
 static inline void fetch_note(const struct note *note)
 {
     if (note != NULL) {
         fetch_lines((const char *)note - 2 * CACHE_LINE, 3);
         __builtin_prefetch(note->next);
-    }
-}
-
-/* The frames of the next one, and where those of the one after are. */
-static inline void fetch_ready(const struct note *note)
-{
-    if (note != NULL) {
-        struct stack *stack =
-            CONTAINER_OF(note, struct task, wake_note)->stack;
-        fetch_lines(stack->fiber.sp, 6);
-        if (note->next != NULL) {
-            __builtin_prefetch(
-                CONTAINER_OF(note->next, struct task, wake_note)->stack);
-            __builtin_prefetch(note->next->next);
-        }
     }
 }
 
@@ -167,155 +116,13 @@ static bool worker_deliver(struct worker *worker)
     return local != NULL || injected != NULL || offered != NULL;
 }
 
-/* The body of every lent stack: one task after the other. */
-static void stack_body(void *arg)
+/* Nothing but ready tasks wants the worker just now. */
+static bool only_ready(struct worker *worker)
 {
-    struct stack *stack = arg;
-    for (;;) {
-        struct worker *worker = worker_self;
-        struct task *task = stack->task;
-        task->stack = stack;
-        worker->current = task;
-        /* Before the task looks at its cancel flag. */
-        task_enter_worker(task, worker);
-        RULE(WRK_STEAL_2);
-        task_run(task);
-        stack->task = worker_next_fresh(worker);
-        if (stack->task == NULL) {
-            worker->current = NULL;
-            worker->back = stack;
-            fiber_switch(&stack->fiber, &worker->loop);
-        }
-    }
-}
-
-void worker_switch_out(struct worker *worker, struct task *task)
-{
-    worker->current = NULL;
-    fiber_switch(&task->stack->fiber, &worker->loop);
-}
-
-_Noreturn void worker_drop_stack(struct worker *worker)
-{
-    struct stack *stack = worker->current_stack;
-    stack->task = NULL;
-    worker->current = NULL;
-    worker->back = stack;
-    worker->back_dropped = true;
-    fiber_switch(&stack->fiber, &worker->loop);
-    base_die(__FILE__, __LINE__, "a dropped stack was continued");
-}
-
-/* In the loop: takes back the stack that was just left for good.  One whose
- * frames were abandoned starts anew. */
-static void worker_take_back(struct worker *worker)
-{
-    struct stack *stack = worker->back;
-    if (stack == NULL) {
-        return;
-    }
-    worker->back = NULL;
-    if (worker->back_dropped) {
-        worker->back_dropped = false;
-        fiber_fini(&stack->fiber);
-        fiber_init(&stack->fiber, stack->fiber.stack_low,
-                   stack->fiber.stack_size, stack_body, stack);
-    }
-    stack_return(&worker->stacks, stack);
-}
-
-static void worker_enter(struct worker *worker, struct stack *stack)
-{
-    worker->current_stack = stack;
-    fiber_switch(&worker->loop, &stack->fiber);
-    if (UNLIKELY(worker->lot.left > 0)) {
-        worker->lot.go_home(&worker->lot);
-    }
-    worker->lot.owner = NULL;
-    worker_take_back(worker);
-}
-
-static void go_on(struct worker *worker, struct task *task)
-{
-    task->parked = false;
-    worker->current = task;
-    worker_enter(worker, task->stack);
-}
-
-/* Those that were ready when the turn began: who yields, waits for the next. */
-static unsigned run_ready(struct worker *worker)
-{
-    struct note *last = worker->ready.last;
-    unsigned ran = 0;
-    while (last != NULL && ran < WORKER_BATCH &&
-           lanes_are_quiet(&worker->lanes)) {
-        queue_pick(&worker->ready);
-        bool was_last = worker->ready.first == last;
-        struct task *task = pop_task(&worker->ready);
-        ran++;
-        fetch_ready(worker->ready.first);
-        go_on(worker, task);
-        if (was_last) {
-            break;
-        }
-    }
-    return ran;
-}
-
-static bool task_has_turns(const struct task *task)
-{
-    return task->hooks != NULL && task->hooks->nudge != NULL;
-}
-
-/* No stack to lend: the task ends with that as its result. */
-static void refuse_stack(struct worker *worker, struct task *task)
-{
-    if (task_has_turns(task)) {
-        task_start_later(task); /* memory is short: it has to wait */
-        return;
-    }
-    log_line(worker->runtime, AMBIT_LOG_ERROR,
-             "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
-             "(option .stacks_max)",
-             task->name, stack_lent(&worker->stacks), worker->index);
-    task_enter_worker(task, worker);
-    task_refuse(task, -ENOMEM);
-}
-
-/* A turn of a task that has many cannot be refused: somebody may wait for what
- * it does, and those who wait hold the stacks.  The limit on tasks has admitted
- * it. */
-static struct stack *lend_stack(struct worker *worker, struct task *task)
-{
-    struct stack_arena *arena = &worker->stacks;
-    size_t max = arena->lent_max;
-    if (task_has_turns(task) && stack_lent(arena) >= max) {
-        arena->lent_max = stack_lent(arena) + 1;
-    }
-    struct stack *stack = stack_lend(arena, stack_body);
-    arena->lent_max = max;
-    return stack;
-}
-
-static void begin(struct worker *worker, struct task *task)
-{
-    struct stack *stack = lend_stack(worker, task);
-    if (stack == NULL) {
-        refuse_stack(worker, task);
-        return;
-    }
-    stack->task = task;
-    worker_enter(worker, stack);
-}
-
-static unsigned run_fresh(struct worker *worker)
-{
-    worker->fresh_left = WORKER_BATCH;
-    struct task *task;
-    while ((task = worker_next_fresh(worker)) != NULL) {
-        begin(worker, task);
-    }
-    return WORKER_BATCH - worker->fresh_left;
+    return worker->pinned.first == NULL && worker->notes_local == NULL &&
+           note_queue_seems_empty(&worker->inject) &&
+           note_queue_seems_empty(&worker->offered) &&
+           deque_len(&worker->fresh) == 0;
 }
 
 /* The clock costs more than a switch: it is read when the cpu's own counter has
@@ -341,15 +148,6 @@ static size_t run_timers(struct worker *worker)
                : timer_fire(&worker->timers, clock_now_ns());
 }
 
-/* Nothing but ready tasks wants the worker just now. */
-static inline bool only_ready(struct worker *worker)
-{
-    return worker->pinned.first == NULL && worker->notes_local == NULL &&
-           note_queue_seems_empty(&worker->inject) &&
-           note_queue_seems_empty(&worker->offered) &&
-           deque_len(&worker->fresh) == 0;
-}
-
 /* As many as wait in lanes, and one of the normal ones; more while nothing else
  * wants the worker. */
 static unsigned run_lanes(struct worker *worker)
@@ -362,24 +160,10 @@ static unsigned run_lanes(struct worker *worker)
            (task = lane_pop(worker, &begun)) != NULL) {
         ran++;
         if (begun) {
-            go_on(worker, task);
+            worker_go_on(worker, task);
         } else {
-            begin(worker, task);
+            worker_begin(worker, task);
         }
-    }
-    return ran;
-}
-
-/* A batch of ready tasks; in passes, so that each has its turn. */
-static unsigned run_passes(struct worker *worker)
-{
-    if (!lanes_are_quiet(&worker->lanes)) {
-        return run_lanes(worker);
-    }
-    unsigned ran = run_ready(worker);
-    while (ran < WORKER_BATCH && worker->ready.first != NULL &&
-           lanes_are_quiet(&worker->lanes) && only_ready(worker)) {
-        ran += run_ready(worker);
     }
     return ran;
 }
@@ -390,8 +174,11 @@ static bool worker_turn(struct worker *worker)
 {
     bool busy = worker_deliver(worker);
     RULE(WRK_INJECT_1);
-    busy |= run_fresh(worker) > 0;
-    busy |= run_passes(worker) > 0;
+    worker_run_batches(worker, busy);
+    busy |= worker->turn_left < WORKER_TURN;
+    if (UNLIKELY(!lanes_are_quiet(&worker->lanes))) {
+        busy |= run_lanes(worker) > 0;
+    }
     busy |= run_timers(worker) > 0;
     busy |= driver_poll(worker->driver) > 0;
     return busy;
@@ -459,6 +246,7 @@ int worker_init(struct worker *worker)
            sizeof *worker - offsetof(struct worker, thread));
     worker->random = worker->index * 2654435769u + 1;
     worker->spin_ns = runtime->options.spin.ns;
+    worker->alone = runtime->worker_count == 1;
     note_queue_init(&worker->inject);
     note_queue_init(&worker->offered);
     timer_heap_init(&worker->timers);

@@ -27,12 +27,14 @@
 #include <pthread.h>
 
 #define WORKERS_MAX 64
-/* Tasks of one kind in one turn; with two kinds, work from outside is looked
- * at after at most 60 tasks. */
+/* Unstarted tasks, and ready ones, before the others have their turn; and both
+ * together before the loop looks at work from outside. */
 #define WORKER_BATCH 30
+#define WORKER_TURN 60
 #define WORKER_FAIR_TICK 61   /* every so often the oldest fresh task first */
 
 struct task;
+struct task_owner;
 struct runtime;
 
 /* Counters of one worker; summed by the runtime.  Written by the worker only,
@@ -62,6 +64,14 @@ struct worker_lot {
     void (*go_home)(struct worker_lot *lot);
 };
 
+/* The same of places in a region: regions/seats.c. */
+struct worker_seats {
+    /* any thread reads: ORDER(seats) */
+    _Atomic(struct task_owner *) owner; /* or NULL */
+    _Atomic uint32_t left;
+    void (*go_home)(struct worker_seats *seats);
+};
+
 struct worker {
     /* once; as old as the runtime: a thread that is no worker may still be
      * about to ring the bell when the run it meant is over */
@@ -85,8 +95,12 @@ struct worker {
     struct timer_heap timers;
     struct slab_cache slab;
     struct worker_lot lot;
+    struct worker_seats seats;
     struct driver *driver;
-    unsigned fresh_left;          /* of this turn's batch */
+    unsigned turn_left;           /* tasks until the loop's next step */
+    unsigned fresh_left;          /* unstarted ones until the next pass */
+    unsigned pass_left;           /* ready ones in this pass; 0: none begun */
+    struct note *pass_last;       /* its last one */
     unsigned tick;
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
     uint32_t random;              /* for the choice of a victim */
@@ -97,6 +111,7 @@ struct worker {
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
+    bool alone;                   /* the run has no other worker */
     int start_error;
 
     /* any thread */
@@ -135,10 +150,8 @@ void worker_ready(struct worker *worker, struct task *task);
 void worker_yields(struct worker *worker, struct task *task);
 /* An unstarted task, queued here. */
 void worker_fresh(struct worker *worker, struct task *task, bool alert);
-/* The next unstarted task of this turn, or NULL. */
-struct task *worker_next_fresh(struct worker *worker);
 
-/* From a fiber: back to the loop. */
+/* enter.c -- from a fiber: on to the next one, or back to the loop. */
 void worker_switch_out(struct worker *worker, struct task *task);
 /* The same, for a stack whose frames will never be continued. */
 _Noreturn void worker_drop_stack(struct worker *worker);

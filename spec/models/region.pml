@@ -5,11 +5,13 @@
  * Of: regions/word.h    word_enter word_leave word_wait word_close
  *     regions/region.c  region_admit region_leave link_to_parent region_join
  *       region_detach
+ *     regions/seats.c   seats_take seats_keep give_back
  *     regions/cancel.c  region_cancel cancel_one visit_first_child
  *       visit_next_sibling
  *
  * A host opens a region, spawns a task, and closes.  The task may spawn one
- * more.  Another task opens a child region below it, a third cancels.  One who
+ * more: it takes two places for it, and gives the spare one back with its own.
+ * Another task opens a child region below it, a third cancels.  One who
  * is not in it spawns into it as well, by a handle, any time that the record is
  * there.  Loads of the word are guesses; each move is
  * an exchange that fails when the word has changed.
@@ -40,8 +42,8 @@ inline touch() { assert(!gone) }
 inline lock() { atomic { !locked -> touch(); locked = true } }
 inline unlock() { touch(); locked = false }
 
-/* ok: one more task, or child, is in. */
-inline admit(count, ok)
+/* ok: one more task, or child, is in, and n - 1 places are held for others. */
+inline admit(count, n, ok)
 {
     ok = false;
     do
@@ -55,12 +57,12 @@ inline admit(count, ok)
                 touch();
                 if
 #ifdef BUG_ADMIT_BLIND
-                :: true -> count++; inside++; ok = true; break
+                :: true -> count = count + n; inside++; ok = true; break
 #endif
                 :: sawt == word.tasks && sawc == word.children &&
                    sawx == word.closed ->
                     assert(!word.closed);
-                    count++;
+                    count = count + n;
                     inside++;
                     ok = true;
                     break
@@ -72,11 +74,11 @@ inline admit(count, ok)
 }
 
 /* A move that the code repeats until it succeeds: one step. */
-inline leave(count)
+inline leave(count, n)
 {
     atomic {
         touch();
-        count--;
+        count = count - n;
         inside--;
         last = counts == 0 && word.waited;
         if
@@ -93,17 +95,18 @@ inline leave(count)
 proctype task(bool spawns)
 {
     byte sawt, sawc;
+    byte places = 1;
     bool sawx, ok, last;
     if
     :: spawns ->
-        admit(word.tasks, ok);
+        admit(word.tasks, 2, ok);
         if
-        :: ok -> run task(false)
+        :: ok -> places++; run task(false)
         :: else
         fi
     :: else
     fi;
-    leave(word.tasks)
+    leave(word.tasks, places)
 }
 
 /* A task whose own scope hangs below the region. */
@@ -111,7 +114,7 @@ proctype opener()
 {
     byte sawt, sawc;
     bool sawx, ok, last, refused;
-    admit(word.children, ok);
+    admit(word.children, 1, ok);
     if
     :: ok ->
 #ifdef BUG_LINK_UNLOCKED
@@ -127,7 +130,7 @@ proctype opener()
         fi;
         unlock();
         if
-        :: refused -> leave(word.children)
+        :: refused -> leave(word.children, 1)
         :: else ->
             /* its body; then region_detach() */
             lock();
@@ -141,11 +144,11 @@ proctype opener()
             assert(child_cancelled || !walked);
             child_gone = true;
             unlock();
-            leave(word.children)
+            leave(word.children, 1)
         fi
     :: else
     fi;
-    leave(word.tasks)
+    leave(word.tasks, 1)
 }
 
 /* Not a task of the region; the host's frame stays until it is done. */
@@ -153,7 +156,7 @@ proctype outsider()
 {
     byte sawt, sawc;
     bool sawx, ok;
-    admit(word.tasks, ok);
+    admit(word.tasks, 1, ok);
     if
     :: ok -> run task(false)
     :: else
@@ -191,7 +194,7 @@ proctype canceller()
         fi;
         walked = true
     fi;
-    leave(word.tasks)
+    leave(word.tasks, 1)
 }
 
 init

@@ -83,6 +83,17 @@ static void spawner(void)
     leave(REGION_TASK);
 }
 
+/* One that takes three places at once, fills one, and gives back what is left
+ * with its own. */
+static void seated(void)
+{
+    enum word_entered how =
+        word_enter(&word, 3 * REGION_TASK, REGION_TASKS_MAX);
+    MUST(how == WORD_ENTERED);
+    leave(REGION_TASK);
+    leave(3 * REGION_TASK);
+}
+
 /* Spawns by a handle, from outside. */
 static void outsider(void)
 {
@@ -106,6 +117,7 @@ static const struct scenario scenarios[] = {
     {"a task leaves", setup_1, {host, task}, empty, 6, 4},
     {"a task and a child leave", setup_2, {host, task, child}, empty, 4, 1},
     {"a task spawns", setup_1, {host, spawner}, empty, 5, 3},
+    {"a task takes places in advance", setup_1, {host, seated}, empty, 5, 3},
     {"two from outside, room for one",
      setup_full,
      {host, outsider, outsider},

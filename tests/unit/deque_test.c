@@ -228,6 +228,37 @@ Test(deque, agrees_with_an_array)
     test_no_leaks();
 }
 
+/* Goal: without thieves the quicker pop gives the same.  Method: two deques and
+ * the same random operations; the owner takes from the far end now and then. */
+Test(deque, pops_the_same_alone)
+{
+    enum { ITEMS = 100000 };
+    static char items[ITEMS];
+    size_t next = 0;
+    unsigned random = 11;
+    struct deque one, other;
+    cr_assert_eq(deque_init(&one), 0);
+    cr_assert_eq(deque_init(&other), 0);
+    while (next < ITEMS) {
+        bool again;
+        random = random * 1103515245u + 12345;
+        unsigned dice = random >> 16 & 15;
+        if (dice < 8) {
+            cr_assert_eq(deque_push(&one, &items[next]), 0);
+            cr_assert_eq(deque_push(&other, &items[next++]), 0);
+        } else if (dice < 14) {
+            cr_assert_eq(deque_pop_alone(&one), deque_pop(&other));
+        } else {
+            cr_assert_eq(deque_steal(&one, &again),
+                         deque_steal(&other, &again));
+        }
+        cr_assert_eq(deque_len(&one), deque_len(&other));
+    }
+    deque_fini(&one);
+    deque_fini(&other);
+    test_no_leaks();
+}
+
 /* Goal: an empty deque stays one.  Method: take from both ends of it, between
  * single items. */
 Test(deque, empty_ones_give_nothing)

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * seats.c -- places in a region, taken and given back by the lot.
+ *
+ * Each task that enters or leaves a region would write the region's word, and
+ * workers that spawn and run its tasks would meet there.  So who spawns a second
+ * time in one go takes SEATS_LOT places at once, and what ends leaves its place
+ * to the next one that is spawned:
+ *
+ *     word --second spawn: SEATS_LOT--> seats --spawn--> a task
+ *      ^                                 |  ^              |
+ *      '---------- go home --------------'  '---- end -----'
+ *
+ * Seats count as tasks in the word, so the region cannot close around them.
+ * That costs nobody time: they are of the worker only as long as a task of the
+ * region, or its opener, runs there without a wait.
+ *
+ *   REG-ADMIT-3  Places in hand are home before that task waits or yields,
+ *                before a task of another region begins there, and before the
+ *                region closes.  Who has a limit of tasks takes none.
+ *
+ * Owner: the worker's thread.
+ */
+#include "regions/region.h"
+
+#include "src/worker.h"
+
+#define SEATS_LOT 32
+
+static uint32_t left_of(struct worker_seats *seats)
+{
+    /* ORDER(seats): relaxed.  Written by this thread, or a guess of another
+     * one's; pairs with set(). */
+    return atomic_load_explicit(&seats->left, memory_order_relaxed);
+}
+
+static struct task_owner *owner_of(struct worker_seats *seats)
+{
+    /* ORDER(seats): relaxed.  As in left_of(). */
+    return atomic_load_explicit(&seats->owner, memory_order_relaxed);
+}
+
+static void set_left(struct worker_seats *seats, uint32_t left)
+{
+    /* ORDER(seats): relaxed.  A count for this thread; others guess.  Pairs
+     * with left_of(). */
+    atomic_store_explicit(&seats->left, left, memory_order_relaxed);
+}
+
+static void give_back(struct worker_seats *seats)
+{
+    uint32_t left = left_of(seats);
+    RULE(REG_ADMIT_3);
+    set_left(seats, 0);
+    region_leave(region_of_owner(owner_of(seats)), left * REGION_TASK);
+}
+
+/* From now on they are of this region. */
+static void change_to(struct worker_seats *seats, struct region *region)
+{
+    if (left_of(seats) > 0) {
+        give_back(seats);
+    }
+    seats->go_home = give_back;
+    /* ORDER(seats): relaxed.  As in set_left(); pairs with owner_of(). */
+    atomic_store_explicit(&seats->owner, &region->owner, memory_order_relaxed);
+}
+
+/* With a limit each place is counted where the limit is. */
+static bool may_have(const struct region *region)
+{
+    return region->owner.quota == NULL &&
+           region->tasks_max == REGION_TASKS_MAX;
+}
+
+/* The region cannot become empty while this task runs. */
+static bool is_of(const struct task *task, const struct region *region)
+{
+    return task != NULL &&
+           (task->owner == &region->owner || task->scope == &region->owner);
+}
+
+bool seats_spend(struct region *region)
+{
+    struct worker *worker = worker_self;
+    if (worker == NULL || owner_of(&worker->seats) != &region->owner) {
+        return false;
+    }
+    uint32_t left = left_of(&worker->seats);
+    if (left == 0) {
+        return false;
+    }
+    set_left(&worker->seats, left - 1);
+    return true;
+}
+
+bool seats_take(struct region *region)
+{
+    struct worker *worker = worker_self;
+    if (worker == NULL || !is_of(worker->current, region) ||
+        !may_have(region)) {
+        return false;
+    }
+    if (owner_of(&worker->seats) != &region->owner) {
+        change_to(&worker->seats, region); /* one by one, the first time */
+        return false;
+    }
+    if (word_enter(&region->word, SEATS_LOT * REGION_TASK,
+                   region->tasks_max) != WORD_ENTERED) {
+        return false;
+    }
+    set_left(&worker->seats, SEATS_LOT - 1);
+    return true;
+}
+
+bool seats_keep(struct region *region, const void *who)
+{
+    struct worker *worker = worker_self;
+    if (worker == NULL || worker->current != who || !may_have(region)) {
+        return false;
+    }
+    struct worker_seats *seats = &worker->seats;
+    if (owner_of(seats) != &region->owner) {
+        change_to(seats, region);
+    }
+    set_left(seats, left_of(seats) + 1);
+    return true;
+}
+
+void seats_go_home(struct region *region)
+{
+    struct worker_seats *seats = &worker_self->seats;
+    if (owner_of(seats) == &region->owner && left_of(seats) > 0) {
+        give_back(seats);
+    }
+}
+
+uint32_t seats_tasks(struct region *region)
+{
+    struct runtime *runtime = region->host->runtime;
+    uint32_t tasks = (uint32_t)REGION_TASKS(word_load(&region->word));
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        struct worker_seats *seats = &runtime->workers[i]->seats;
+        uint32_t left = left_of(seats);
+        if (owner_of(seats) == &region->owner) {
+            tasks -= left < tasks ? left : tasks;
+        }
+    }
+    return tasks;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * enter.c -- the loop enters a task; a task that waits hands over to the next.
+ *
+ *      loop --worker_go_on()--> ready task --waits--+--> the next ready one
+ *        |  --worker_begin()--> stack_body() -------+--> an unstarted one
+ *        '<---- batches spent, a note, a lane ------'
+ *
+ * To go by way of the loop costs a switch more.  So who gives up its thread
+ * looks for the next one by itself, as long as the batches of this turn last and
+ * the loop would do nothing else.
+ *
+ *   WRK-STEAL-2  A task that has begun stays on its worker.
+ *
+ * Owner: the worker's thread.
+ */
+#include "src/enter.h"
+
+#include "src/runtime.h"
+#include "src/task.h"
+
+/* --- the next one ---------------------------------------------------------- */
+
+static inline void make_current(struct worker *worker, struct task *task)
+{
+    task->parked = false;
+    worker->current = task;
+    worker->current_stack = task->stack;
+}
+
+/* The oldest one of all now and then, so that none waits for ever under a
+ * stream of newer ones. */
+static struct task *take_fresh(struct worker *worker)
+{
+    struct note *note = queue_pop(&worker->pinned);
+    if (note != NULL) {
+        return CONTAINER_OF(note, struct task, wake_note);
+    }
+    if (deque_len(&worker->fresh) == 0) {
+        return NULL;
+    }
+    if (++worker->tick % WORKER_FAIR_TICK == 0) {
+        bool again;
+        struct task *oldest = deque_steal(&worker->fresh, &again);
+        if (oldest != NULL) {
+            return oldest;
+        }
+    }
+    return worker->alone ? deque_pop_alone(&worker->fresh)
+                         : deque_pop(&worker->fresh);
+}
+
+/* The next unstarted one, where it is their turn. */
+static inline struct task *next_fresh_task(struct worker *worker)
+{
+    if (worker->pass_left > 0 || worker->fresh_left == 0 ||
+        worker->turn_left == 0) {
+        return NULL;
+    }
+    struct task *task = take_fresh(worker);
+    if (task != NULL) {
+        worker->fresh_left--;
+        worker->turn_left--;
+    }
+    return task;
+}
+
+/* Those that are ready now; who yields meanwhile waits for the next pass. */
+static inline void pass_begin(struct worker *worker)
+{
+    worker->pass_left = WORKER_BATCH;
+    worker->pass_last = worker->ready.last;
+}
+
+static inline void pass_end(struct worker *worker)
+{
+    worker->pass_left = 0;
+    worker->fresh_left = WORKER_BATCH;
+}
+
+static inline struct task *next_ready_task(struct worker *worker)
+{
+    queue_pick(&worker->ready);
+    struct note *note = queue_pop(&worker->ready);
+    worker->turn_left--;
+    worker->pass_left--;
+    if (worker->pass_left == 0 || note == worker->pass_last) {
+        pass_end(worker);
+    }
+    fetch_ready(worker->ready.first);
+    return CONTAINER_OF(note, struct task, wake_note);
+}
+
+static inline bool has_notes(struct worker *worker)
+{
+    return worker->notes_local != NULL ||
+           !note_queue_seems_empty(&worker->inject) ||
+           !note_queue_seems_empty(&worker->offered);
+}
+
+/* The loop would deliver nothing, and choose no lane. */
+static inline bool is_quiet(struct worker *worker)
+{
+    return !has_notes(worker) && lanes_are_quiet(&worker->lanes);
+}
+
+/* Notes do not wait for more than the batch that was begun. */
+static bool turn_is_over(struct worker *worker)
+{
+    return worker->turn_left < WORKER_TURN && worker->pass_left == 0 &&
+           worker->fresh_left == WORKER_BATCH && has_notes(worker);
+}
+
+/* --- what was taken in advance --------------------------------------------- */
+
+static inline bool has_seats(struct worker *worker)
+{
+    /* ORDER(seats): relaxed.  Written by this thread. */
+    return atomic_load_explicit(&worker->seats.left, memory_order_relaxed) > 0;
+}
+
+/* Between two tasks, places of the region that both are of may stay. */
+static inline void seats_settle(struct worker *worker, struct task *next)
+{
+    struct worker_seats *seats = &worker->seats;
+    /* ORDER(seats): relaxed.  Written by this thread. */
+    if (has_seats(worker) &&
+        atomic_load_explicit(&seats->owner, memory_order_relaxed) !=
+            next->owner) {
+        seats->go_home(seats);
+    }
+}
+
+static inline void lots_go_home(struct worker *worker)
+{
+    if (UNLIKELY(worker->lot.left > 0)) {
+        worker->lot.go_home(&worker->lot);
+    }
+    worker->lot.owner = NULL;
+    if (UNLIKELY(has_seats(worker))) {
+        worker->seats.go_home(&worker->seats);
+    }
+}
+
+/* --- stacks ---------------------------------------------------------------- */
+
+static void stack_body(void *arg);
+
+static bool task_has_turns(const struct task *task)
+{
+    return task->hooks != NULL && task->hooks->nudge != NULL;
+}
+
+/* No stack to lend: the task ends with that as its result. */
+static void refuse_stack(struct worker *worker, struct task *task)
+{
+    if (task_has_turns(task)) {
+        task_start_later(task); /* memory is short: it has to wait */
+        return;
+    }
+    log_line(worker->runtime, AMBIT_LOG_ERROR,
+             "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
+             "(option .stacks_max)",
+             task->name, stack_lent(&worker->stacks), worker->index);
+    task_enter_worker(task, worker);
+    task_refuse(task, -ENOMEM);
+}
+
+/* A turn of a task that has many cannot be refused: somebody may wait for what
+ * it does, and those who wait hold the stacks.  The limit on tasks has admitted
+ * it. */
+static struct stack *lend_stack(struct worker *worker, struct task *task)
+{
+    struct stack_arena *arena = &worker->stacks;
+    size_t max = arena->lent_max;
+    if (task_has_turns(task) && stack_lent(arena) >= max) {
+        arena->lent_max = stack_lent(arena) + 1;
+    }
+    struct stack *stack = stack_lend(arena, stack_body);
+    arena->lent_max = max;
+    return stack;
+}
+
+/* Takes back the stack that was just left for good.  One whose frames were
+ * abandoned starts anew. */
+static void take_back(struct worker *worker)
+{
+    struct stack *stack = worker->back;
+    worker->back = NULL;
+    if (worker->back_dropped) {
+        worker->back_dropped = false;
+        fiber_fini(&stack->fiber);
+        fiber_init(&stack->fiber, stack->fiber.stack_low,
+                   stack->fiber.stack_size, stack_body, stack);
+    }
+    stack_return(&worker->stacks, stack);
+}
+
+/* --- from one to the next -------------------------------------------------- */
+
+/* A stack on which an unstarted task begins, or NULL.  Where there is none to
+ * lend the loop says so; on a task's stack it waits for that. */
+static struct stack *next_fresh(struct worker *worker)
+{
+    struct task *task = next_fresh_task(worker);
+    if (task == NULL) {
+        return NULL;
+    }
+    struct stack *stack = lend_stack(worker, task);
+    if (stack != NULL) {
+        stack->task = task;
+    } else if (worker->current == NULL) {
+        refuse_stack(worker, task);
+    } else {
+        queue_push(&worker->pinned, &task->wake_note);
+    }
+    return stack;
+}
+
+/* The stack of the next one, or NULL: the batches are spent, or there is none.
+ * Unstarted ones and passes of ready ones take turns. */
+static struct stack *choose(struct worker *worker)
+{
+    struct stack *stack = next_fresh(worker);
+    if (stack != NULL || worker->turn_left == 0) {
+        return stack;
+    }
+    if (worker->ready.first == NULL) {
+        bool was_spent = worker->pass_left > 0 || worker->fresh_left == 0;
+        pass_end(worker); /* nobody waits behind the unstarted ones */
+        return was_spent ? next_fresh(worker) : NULL;
+    }
+    if (worker->pass_left == 0) {
+        pass_begin(worker);
+    }
+    struct task *task = next_ready_task(worker);
+    make_current(worker, task);
+    return task->stack;
+}
+
+/* This thread goes on there; comes back when `from` is entered again. */
+static inline void hand_over(struct worker *worker, struct stack *from,
+                             struct stack *next)
+{
+    if (next == NULL) {
+        worker->current = NULL;
+        fiber_switch(&from->fiber, &worker->loop);
+    } else if (next != from) {
+        lots_go_home(worker);
+        worker->current_stack = next;
+        fiber_switch(&from->fiber, &next->fiber);
+    } else {
+        lots_go_home(worker);
+    }
+    if (UNLIKELY(worker->back != NULL)) {
+        take_back(worker);
+    }
+}
+
+/* The body of every lent stack: one task after the other. */
+static void stack_body(void *arg)
+{
+    struct stack *stack = arg;
+    if (worker_self->back != NULL) {
+        take_back(worker_self);
+    }
+    for (;;) {
+        struct worker *worker = worker_self;
+        struct task *task = stack->task;
+        task->stack = stack;
+        worker->current = task;
+        task_enter_worker(task, worker);
+        RULE(WRK_STEAL_2);
+        task_run(task);
+        stack->task = next_fresh_task(worker);
+        if (stack->task != NULL) {
+            seats_settle(worker, stack->task);
+            continue;
+        }
+        worker->back = stack;
+        hand_over(worker, stack, is_quiet(worker) ? choose(worker) : NULL);
+    }
+}
+
+/* To make a stack takes many frames.  On the stack of one that waits they would
+ * cost a crowd a page for each, so that is left to the loop. */
+static inline bool has_stack_for_fresh(struct worker *worker)
+{
+    return worker->stacks.free_len > 0 ||
+           (worker->pinned.first == NULL && deque_len(&worker->fresh) == 0);
+}
+
+void worker_switch_out(struct worker *worker, struct task *task)
+{
+    bool direct = is_quiet(worker) && has_stack_for_fresh(worker);
+    hand_over(worker, task->stack, direct ? choose(worker) : NULL);
+}
+
+_Noreturn void worker_drop_stack(struct worker *worker)
+{
+    struct stack *stack = worker->current_stack;
+    stack->task = NULL;
+    worker->current = NULL;
+    worker->back = stack;
+    worker->back_dropped = true;
+    fiber_switch(&stack->fiber, &worker->loop);
+    base_die(__FILE__, __LINE__, "a dropped stack was continued");
+}
+
+static void enter(struct worker *worker, struct stack *stack)
+{
+    worker->current_stack = stack;
+    fiber_switch(&worker->loop, &stack->fiber);
+    lots_go_home(worker);
+    if (worker->back != NULL) {
+        take_back(worker);
+    }
+}
+
+void worker_go_on(struct worker *worker, struct task *task)
+{
+    make_current(worker, task);
+    enter(worker, task->stack);
+}
+
+void worker_begin(struct worker *worker, struct task *task)
+{
+    struct stack *stack = lend_stack(worker, task);
+    if (stack == NULL) {
+        refuse_stack(worker, task);
+        return;
+    }
+    stack->task = task;
+    enter(worker, stack);
+}
+
+void worker_run_batches(struct worker *worker, bool fresh_first)
+{
+    struct stack *stack;
+    worker->turn_left = WORKER_TURN;
+    if (fresh_first) {
+        pass_end(worker);
+    }
+    while (lanes_are_quiet(&worker->lanes) && !turn_is_over(worker) &&
+           (stack = choose(worker)) != NULL) {
+        enter(worker, stack);
+    }
+    if (UNLIKELY(!lanes_are_quiet(&worker->lanes))) {
+        pass_end(worker);
+        while ((stack = next_fresh(worker)) != NULL) {
+            enter(worker, stack);
+        }
+    }
+}
