@@ -54,4 +54,13 @@ void *deque_steal(struct deque *deque, bool *ret_again);
 /* Any thread: a guess, exact for the owner while nobody steals. */
 size_t deque_len(struct deque *deque);
 
+/* The owner: true, there is nothing; false, there may be. */
+static inline bool deque_is_empty(struct deque *deque)
+{
+    /* ORDER(deque-bottom): relaxed.  Written by this thread. */
+    int64_t bottom = atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+    /* ORDER(deque-top): relaxed.  It never goes back: at bottom, it stays. */
+    return atomic_load_explicit(&deque->top, memory_order_relaxed) >= bottom;
+}
+
 #endif

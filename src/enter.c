@@ -36,9 +36,6 @@ static struct task *take_fresh(struct worker *worker)
     if (note != NULL) {
         return CONTAINER_OF(note, struct task, wake_note);
     }
-    if (deque_len(&worker->fresh) == 0) {
-        return NULL;
-    }
     if (++worker->tick % WORKER_FAIR_TICK == 0) {
         bool again;
         struct task *oldest = deque_steal(&worker->fresh, &again);
@@ -50,11 +47,16 @@ static struct task *take_fresh(struct worker *worker)
                          : deque_pop(&worker->fresh);
 }
 
+static inline bool has_fresh(struct worker *worker)
+{
+    return worker->pinned.first != NULL || !deque_is_empty(&worker->fresh);
+}
+
 /* The next unstarted one, where it is their turn. */
 static inline struct task *next_fresh_task(struct worker *worker)
 {
-    if (worker->pass_left > 0 || worker->fresh_left == 0 ||
-        worker->turn_left == 0) {
+    if (!has_fresh(worker) || worker->pass_left > 0 ||
+        worker->fresh_left == 0 || worker->turn_left == 0) {
         return NULL;
     }
     struct task *task = take_fresh(worker);
@@ -200,7 +202,7 @@ static void take_back(struct worker *worker)
 
 /* A stack on which an unstarted task begins, or NULL.  Where there is none to
  * lend the loop says so; on a task's stack it waits for that. */
-static struct stack *next_fresh(struct worker *worker)
+static inline struct stack *next_fresh(struct worker *worker)
 {
     struct task *task = next_fresh_task(worker);
     if (task == NULL) {
@@ -219,7 +221,7 @@ static struct stack *next_fresh(struct worker *worker)
 
 /* The stack of the next one, or NULL: the batches are spent, or there is none.
  * Unstarted ones and passes of ready ones take turns. */
-static struct stack *choose(struct worker *worker)
+static inline struct stack *choose(struct worker *worker)
 {
     struct stack *stack = next_fresh(worker);
     if (stack != NULL || worker->turn_left == 0) {
@@ -286,8 +288,7 @@ static void stack_body(void *arg)
  * cost a crowd a page for each, so that is left to the loop. */
 static inline bool has_stack_for_fresh(struct worker *worker)
 {
-    return worker->stacks.free_len > 0 ||
-           (worker->pinned.first == NULL && deque_len(&worker->fresh) == 0);
+    return worker->stacks.free_len > 0 || !has_fresh(worker);
 }
 
 void worker_switch_out(struct worker *worker, struct task *task)
