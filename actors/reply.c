@@ -26,11 +26,11 @@ static bool reply_move(struct reply_slot *slot, uint64_t generation,
                        unsigned from, unsigned to)
 {
     uint64_t expected = generation * REPLY_STATES + from;
-    /* ORDER(reply): acq_rel.  Pairs with itself: of an answer and the caller's
-     * leaving, one wins; who claims, sees what the caller prepared. */
+    /* ORDER(reply): acquire.  Of an answer and the caller's leaving, one wins;
+     * who claims, sees what the caller prepared.  Pairs with reply_open(). */
     return atomic_compare_exchange_strong_explicit(
         &slot->word, &expected, generation * REPLY_STATES + to,
-        memory_order_acq_rel, memory_order_acquire);
+        memory_order_acquire, memory_order_acquire);
 }
 
 struct reply_slot *reply_open(struct task *caller, void *ret, size_t size)

@@ -4,7 +4,7 @@
  *
  * With: actors/reply.c
  * Fault: actors/reply.c /^static enum park_answer reply_abort/,/^}/s/REPLY_CLAIMED/REPLY_WAITED/
- * Fault: actors/reply.c /^static void reply_retire/,/^}/s/REPLY_FREE/REPLY_WAITED/
+ * Fault: actors/reply.c /^static void reply_retire/,/^}/s/generation + 1/generation/
  */
 #include "actors/reply.h"
 
