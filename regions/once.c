@@ -156,7 +156,7 @@ static const struct await_kind running = {running_is_over, running_call_off,
 
 static enum await_off waiting_call_off(struct await *await)
 {
-    if (line_call_off(&await->waiter)) {
+    if (!await_has_said(await) && line_call_off(&await->waiter)) {
         return AWAIT_OFF;
     }
     await_until_said(await);

@@ -104,7 +104,10 @@ static enum await_off call_off(struct await *await)
             return AWAIT_OFF;
         }
     }
-    return await->kind->call_off(await);
+    enum await_off off = await->kind->call_off(await);
+    /* It may have been said between the two looks. */
+    return off == AWAIT_OVER && await->value == AWAIT_CALLED_OFF ? AWAIT_OFF
+                                                                 : off;
 }
 
 enum await_look await_look(struct task *task, struct await *await,
@@ -144,6 +147,8 @@ int ambit_await_drop(struct ambit_await *wait)
     if (await->kind == NULL) {
         return 0;
     }
+    REQUIRE(worker_self != NULL && await->task == worker_self->current,
+            "a wait was dropped by a task that did not begin it");
     RULE(AWAIT_DROP_1);
     switch (call_off(await)) {
     case AWAIT_COMING:
@@ -161,7 +166,8 @@ int ambit_await_drop(struct ambit_await *wait)
 
 enum await_off await_line_call_off(struct await *await)
 {
-    if (line_call_off(&await->waiter)) {
+    /* Once it is said, what was waited for may be gone. */
+    if (!await_has_said(await) && line_call_off(&await->waiter)) {
         return AWAIT_OFF;
     }
     await_until_said(await);
@@ -173,6 +179,12 @@ static const struct await_kind in_line = {.call_off = await_line_call_off};
 struct line_waiter *await_enter(ambit_cx *cx, struct ambit_await *wait,
                                 int *ret_rc)
 {
+    return await_enter_as(cx, wait, &in_line, ret_rc);
+}
+
+struct line_waiter *await_enter_as(ambit_cx *cx, struct ambit_await *wait,
+                                   const struct await_kind *kind, int *ret_rc)
+{
     struct task *task = task_of(cx);
     struct await *await = await_of(wait);
     int64_t said;
@@ -180,7 +192,7 @@ struct line_waiter *await_enter(ambit_cx *cx, struct ambit_await *wait,
         *ret_rc = (int)said;
         return NULL;
     }
-    await_begin(await, task, &in_line);
+    await_begin(await, task, kind);
     await->waiter.polled = true;
     return &await->waiter;
 }

@@ -136,6 +136,10 @@ ALWAYS_INLINE static void who_wake(struct who *who, int64_t value)
  */
 struct line_waiter *await_enter(ambit_cx *cx, struct ambit_await *wait,
                                 int *ret_rc);
+/* The same with a kind of its own: what is granted is to be passed on when the
+ * task panics before it has seen it. */
+struct line_waiter *await_enter_as(ambit_cx *cx, struct ambit_await *wait,
+                                   const struct await_kind *kind, int *ret_rc);
 /* The call has answered: idle again, but for AMBIT_PENDING. */
 int await_leave(struct line_waiter *waiter, int rc);
 

@@ -191,13 +191,30 @@ int ambit_channel_send(ambit_cx *cx, struct ambit_channel *channel,
     return rc < 0 ? rc : enter(channel, item, task, NULL);
 }
 
+/* What was granted without an item is a permit. */
+static void forget_place(struct await *await)
+{
+    struct ambit_channel_permit permit = {
+        .channel_ = CONTAINER_OF((void *)await->waiter.line,
+                                 struct ambit_channel, senders_)};
+    if (await->value == 0 && await->waiter.item == NULL) {
+        RULE(AWAIT_END_3);
+        ambit_channel_abort(&permit);
+    }
+}
+
+static const struct await_kind in_channel = {
+    .call_off = await_line_call_off,
+    .forget = forget_place,
+};
+
 /* A place for an item, or for a permit, in a poll task. */
 static int await_place(ambit_cx *cx, struct ambit_await *wait,
                        struct ambit_channel *channel, const void *item)
 {
     struct task *task = task_of(cx);
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter = await_enter_as(cx, wait, &in_channel, &rc);
     if (waiter == NULL) {
         return rc;
     }

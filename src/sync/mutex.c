@@ -79,7 +79,8 @@ int ambit_await_lock(ambit_cx *cx, struct ambit_await *wait,
 {
     struct mutex *mutex = mutex_of(public);
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter =
+        await_enter_as(cx, wait, &semaphore_await, &rc);
     if (waiter != NULL) {
         return await_leave(waiter, lock(task_of(cx), mutex, waiter));
     }

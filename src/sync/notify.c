@@ -50,7 +50,8 @@ int ambit_await_notify(ambit_cx *cx, struct ambit_await *wait,
                        struct ambit_notify *notify)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter =
+        await_enter_as(cx, wait, &semaphore_await, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter, hear(task_of(cx), notify, waiter));

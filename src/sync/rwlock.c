@@ -78,7 +78,8 @@ static int rwlock_await(ambit_cx *cx, struct ambit_await *wait,
                         enum park_kind kind)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter =
+        await_enter_as(cx, wait, &semaphore_await, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter, rwlock_acquire(task_of(cx), rwlock, wanted,

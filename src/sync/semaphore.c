@@ -120,17 +120,41 @@ int semaphore_give(struct semaphore *semaphore, uint32_t count)
     }
 }
 
+/* Those who are let through hold no permit: they have none to pass on. */
+static void want_nothing(struct line *line)
+{
+    for (struct line_waiter *at = line->first; at != NULL; at = at->next) {
+        at->wanted = 0;
+    }
+}
+
 void semaphore_let_all(struct semaphore *semaphore)
 {
     struct line_woken woken = {0};
     line_lock(&semaphore->line);
     uint64_t word = semaphore_load(semaphore);
     if ((word & SEMAPHORE_QUEUED) != 0) {
+        want_nothing(&semaphore->line);
         line_grant_all(&semaphore->line, 0, &woken);
         semaphore_set(semaphore, SEMAPHORE_FREE(word));
     }
     line_unlock(&semaphore->line, &woken);
 }
+
+static void forget_permits(struct await *await)
+{
+    struct semaphore *semaphore =
+        CONTAINER_OF(await->waiter.line, struct semaphore, line);
+    if (await->value == 0 && await->waiter.wanted > 0) {
+        RULE(AWAIT_END_3);
+        (void)semaphore_give(semaphore, await->waiter.wanted);
+    }
+}
+
+const struct await_kind semaphore_await = {
+    .call_off = await_line_call_off,
+    .forget = forget_permits,
+};
 
 uint32_t semaphore_waiting(struct semaphore *semaphore)
 {
@@ -191,7 +215,8 @@ int ambit_await_acquire(ambit_cx *cx, struct ambit_await *wait,
                         struct ambit_semaphore *semaphore, uint32_t count)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter =
+        await_enter_as(cx, wait, &semaphore_await, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter,

@@ -68,6 +68,9 @@ int semaphore_wait(struct semaphore *semaphore, struct line_waiter *waiter,
 int semaphore_give(struct semaphore *semaphore, uint32_t count);
 /* Whoever waits has what it wanted; no permit is made or taken. */
 void semaphore_let_all(struct semaphore *semaphore);
+/* Of a poll task that waits with semaphore_wait(). */
+struct await_kind;
+extern const struct await_kind semaphore_await;
 /* How many wait now. */
 uint32_t semaphore_waiting(struct semaphore *semaphore);
 
