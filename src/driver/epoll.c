@@ -170,7 +170,8 @@ static int arm(struct epoll *driver, int fd, struct watch *watch,
         watch->armed = (uint16_t)events;
         watch->known = true;
     }
-    return rc;
+    /* ENOSPC would be taken for a full disk. */
+    return rc == -ENOSPC ? -ENOMEM : rc;
 }
 
 static uint32_t needs_of(const struct watch *watch)
@@ -255,6 +256,14 @@ static void leave_watch(struct epoll *driver, struct op *op)
 static void issue_move(struct epoll *driver, struct op *op)
 {
     struct watch *watch = &driver->watches[op->fd];
+    if (epoll_is_file(op->fd)) {
+        file_begin(driver, op);
+        return;
+    }
+    if (op->len == 0) {
+        epoll_finish(driver, op, epoll_try(op)); /* needs no readiness */
+        return;
+    }
     uint32_t events = needs_of(watch) | epoll_direction(op);
     int rc = arm(driver, op->fd, watch, events);
     if (rc == -EPERM) {
@@ -390,6 +399,9 @@ static void wait_for(struct epoll *driver, int64_t ns)
     }
     if (ns <= 0 || driver->is_coarse) {
         n = wait_coarse(driver, ns > 0 ? ns : 0);
+    }
+    if (n < 0 && errno != EINTR) {
+        base_die(__FILE__, __LINE__, "epoll_wait(2) failed");
     }
     driver->ready_count = n > 0 ? (unsigned)n : 0;
 }

@@ -53,6 +53,8 @@ unsigned epoll_complete(struct epoll *driver);
 
 /* --- epoll_try.c ---------------------------------------------------------- */
 
+/* It says that it is ready, and may make who reads it wait all the same. */
+bool epoll_is_file(int fd);
 /* EPOLLIN or EPOLLOUT: what the operation waits for; 0: it is for a thread. */
 uint32_t epoll_direction(const struct op *op);
 /* Its result, or -EAGAIN when it has to wait. */

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -31,6 +32,14 @@ uint32_t epoll_direction(const struct op *op)
         return 0;
     }
     base_die(__FILE__, __LINE__, "an operation code that does not exist");
+}
+
+bool epoll_is_file(int fd)
+{
+    struct stat stat;
+    return fstat(fd, &stat) == 0 &&
+           (S_ISREG(stat.st_mode) || S_ISDIR(stat.st_mode) ||
+            S_ISBLK(stat.st_mode));
 }
 
 static int set_blocking(int fd, bool blocking)
