@@ -291,7 +291,9 @@ static bool go_idle(struct actor *actor)
     if (mailbox_turn_end(&actor->mailbox, credits)) {
         return true;
     }
+    /* In between it may have had turns elsewhere. */
     task_enter_worker(&actor->task, worker);
+    actor->task.stack = worker->current_stack;
     TELL(TASK_RUNS, &actor->task, NULL, 0);
     return false;
 }

@@ -256,10 +256,13 @@ static enum mailbox_push notify(struct mailbox *mailbox, uint32_t generation,
         if ((word & GATE_DETACHED) != 0) {
             return PUSH_DEAD;
         }
-        next = turn_of(word) == TURN_IDLE ? TURN_BUSY : busy;
-        if (turn_of(word) == next || turn_of(word) == TURN_AGAIN) {
+        enum turn now = turn_of(word);
+        next = now == TURN_IDLE ? TURN_BUSY : now == TURN_AGAIN ? now : busy;
+        if (now == next && busy == TURN_BUSY) {
             return PUSH_FINE; /* it will look anyway */
         }
+        /* A nudge moves it in any case, if to itself: a mere look could be done
+         * before the cancel it tells of is seen. */
     } while (!gate_move(mailbox, &word, with_turn(word, next)));
     return turn_of(word) == TURN_IDLE ? PUSH_START : PUSH_FINE;
 }
@@ -353,9 +356,9 @@ static bool rest(struct mailbox *mailbox, uint32_t credits,
     uint64_t word = gate_load(mailbox);
     uint64_t next;
     do {
-        if (credits > 0 && UNLIKELY((word & GATE_QUEUED) != 0)) {
+        while (credits > 0 && UNLIKELY((word & GATE_QUEUED) != 0)) {
             credits = credits_grant(mailbox, credits);
-            word = gate_load(mailbox);
+            word = gate_load(mailbox); /* others may have queued meanwhile */
         }
         bool nudged = turn_of(word) == TURN_AGAIN;
         next = with_turn(word, nudged ? TURN_BUSY : TURN_IDLE) + credits;

@@ -127,9 +127,11 @@ static int plain_handle(struct actor *actor, ambit_cx *cx,
 static int plain_idle(struct actor *actor, ambit_cx *cx)
 {
     const struct ambit_actor_type *type = actor->plan.type;
-    return type->handle_idle != NULL
-               ? type->handle_idle(cx, actor->life->state)
-               : 0;
+    if (type->handle_idle == NULL) {
+        return 0;
+    }
+    actor_flush_credits(actor);
+    return type->handle_idle(cx, actor->life->state);
 }
 
 static void plain_terminate(struct actor *actor, ambit_cx *cx, int reason)

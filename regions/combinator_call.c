@@ -31,7 +31,7 @@ static bool has_failed(struct region *region)
 static int scope_settle(ambit_cx *cx, struct ambit_scope_block *block, int rc)
 {
     struct region *region = region_of(block->region);
-    bool whole = ambit_region_tasks(block->region) == 0 && !has_failed(region);
+    bool whole = seats_no_tasks(region) && !has_failed(region);
     RULE(COMB_SCOPE_1);
     int closed = ambit_scope_close(cx, block, rc < 0 ? rc : 0);
     if (rc >= 0 && whole) {

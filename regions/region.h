@@ -145,7 +145,10 @@ bool seats_take(struct region *region);
 /* The running task ends, and its place stays in hand; false: give it back. */
 bool seats_keep(struct region *region, const void *who);
 void seats_go_home(struct region *region);
-/* Live tasks: those in hand are none.  A guess while others are at work. */
+/* No task is left; true means so. */
+bool seats_no_tasks(struct region *region);
+/* Live tasks: those in hand are none.  While others are at work it may be too
+ * many, by what they hold. */
 uint32_t seats_tasks(struct region *region);
 
 /* spawn.c */

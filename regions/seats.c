@@ -97,7 +97,7 @@ bool seats_spend(struct region *region)
 bool seats_take(struct region *region)
 {
     struct worker *worker = worker_self;
-    if (worker == NULL || !is_of(worker->current, region) ||
+    if (worker == NULL || worker->ending || !is_of(worker->current, region) ||
         !may_have(region)) {
         return false;
     }
@@ -135,16 +135,39 @@ void seats_go_home(struct region *region)
     }
 }
 
+bool seats_no_tasks(struct region *region)
+{
+    seats_go_home(region);
+    return REGION_TASKS(word_load(&region->word)) == 0;
+}
+
+/* What a worker has in hand of the region. */
+static uint32_t in_hand(struct worker *worker, struct region *region)
+{
+    struct worker_seats *seats = &worker->seats;
+    /* ORDER(seats): acquire.  So that the looks before and after the word are
+     * where they are written; pairs with set_left(). */
+    uint32_t left = atomic_load_explicit(&seats->left, memory_order_acquire);
+    return owner_of(seats) == &region->owner ? left : 0;
+}
+
+/* Looked at before the word and after it, the smaller counts: so a place that
+ * is being taken or given back is taken for a task, and none for a place. */
 uint32_t seats_tasks(struct region *region)
 {
     struct runtime *runtime = region->host->runtime;
-    uint32_t tasks = (uint32_t)REGION_TASKS(word_load(&region->word));
+    uint32_t before[WORKERS_MAX];
     for (unsigned i = 0; i < runtime->worker_count; i++) {
-        struct worker_seats *seats = &runtime->workers[i]->seats;
-        uint32_t left = left_of(seats);
-        if (owner_of(seats) == &region->owner) {
-            tasks -= left < tasks ? left : tasks;
-        }
+        before[i] = in_hand(runtime->workers[i], region);
+    }
+    /* ORDER(region-word): acquire.  Pairs with word_move(), which comes after
+     * the seats it brings home were set to none. */
+    uint64_t word = atomic_load_explicit(&region->word, memory_order_acquire);
+    uint32_t tasks = (uint32_t)REGION_TASKS(word);
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        uint32_t after = in_hand(runtime->workers[i], region);
+        uint32_t left = before[i] < after ? before[i] : after;
+        tasks -= left < tasks ? left : tasks;
     }
     return tasks;
 }

@@ -326,12 +326,19 @@ static void task_exit(struct task *task, enum task_end end, int result)
     }
     TELL(TASK_ENDED, task, NULL, end);
     struct task_exit exit = {task, task->name, end, result};
+    struct worker *worker = worker_self;
+    if (LIKELY(worker != NULL)) {
+        worker->ending = true;
+    }
     /* Told last: after that the owner may be gone, and with a joiner so may
      * the record. */
     if (!task->joinable || !join_ended(task)) {
         task_free(task);
     }
     owner->task_exited(owner, &exit);
+    if (LIKELY(worker != NULL)) {
+        worker->ending = false;
+    }
 }
 
 /* True when the task is not to run at all. */

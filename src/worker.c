@@ -153,10 +153,12 @@ static size_t run_timers(struct worker *worker)
 static unsigned run_lanes(struct worker *worker)
 {
     size_t owed = worker->lanes.waiting + 1;
+    unsigned most = worker->turn_left < WORKER_BATCH ? worker->turn_left
+                                                     : WORKER_BATCH;
     unsigned ran = 0;
     bool begun;
     struct task *task;
-    while (ran < WORKER_BATCH && (ran < owed || only_ready(worker)) &&
+    while (ran < most && (ran < owed || only_ready(worker)) &&
            (task = lane_pop(worker, &begun)) != NULL) {
         ran++;
         if (begun) {

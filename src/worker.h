@@ -112,6 +112,7 @@ struct worker {
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
     bool alone;                   /* the run has no other worker */
+    bool ending;                  /* the current one's record may be gone */
     int start_error;
 
     /* any thread */

@@ -162,7 +162,8 @@ AMBIT_API int ambit_cancel_chain(ambit_region *region,
  * suspend. */
 AMBIT_API int ambit_set_deadline(ambit_region *region, ambit_time deadline);
 
-/* Live tasks in the region now, its child regions' not counted. */
+/* Live tasks in the region now, its child regions' not counted.  While other
+ * workers spawn or end some it is a guess: too many rather than too few. */
 AMBIT_API uint32_t ambit_region_tasks(ambit_region *region);
 
 /*
