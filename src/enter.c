@@ -320,6 +320,7 @@ static void enter(struct worker *worker, struct stack *stack)
 
 void worker_go_on(struct worker *worker, struct task *task)
 {
+    pass_end(worker); /* it may have been the last of one */
     make_current(worker, task);
     enter(worker, task->stack);
 }

@@ -158,7 +158,8 @@ static unsigned run_lanes(struct worker *worker)
     unsigned ran = 0;
     bool begun;
     struct task *task;
-    while (ran < most && (ran < owed || only_ready(worker)) &&
+    while (!lanes_are_quiet(&worker->lanes) && ran < most &&
+           (ran < owed || only_ready(worker)) &&
            (task = lane_pop(worker, &begun)) != NULL) {
         ran++;
         if (begun) {
