@@ -392,6 +392,7 @@ run-peers: $(BENCH) $B/bench-loadgen
 
 tidy:
 	@tests/tidy/all.sh
+	@tests/tidy/names.sh
 
 rules:
 	@tests/tidy/rules.sh --table

@@ -11,17 +11,20 @@ cxx=${CXX:-g++}
 command -v "$cxx" >/dev/null || cxx=
 bad=0
 count=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+said=$work/said
 for header in include/ambit.h include/ambit/*.h; do
     [ -e "$header" ] || continue
     count=$((count + 1))
-    line="#include <${header#include/}>"
-    echo "$line" | ${CC:-cc} -std=gnu11 $warnings -Wshadow -Wstrict-prototypes \
-        -Iinclude -fsyntax-only -x c - || bad=$((bad + 1))
-    if [ -n "$cxx" ]; then
-        echo "$line" | $cxx -std=c++17 $warnings -Iinclude -fsyntax-only \
-            -x c++ - || bad=$((bad + 1))
-    fi
+    echo "#include <${header#include/}>" >"$work/$count-$(basename "$header" .h).c"
 done
+${CC:-cc} -std=gnu11 $warnings -Wshadow -Wstrict-prototypes -Iinclude \
+    -fsyntax-only "$work"/*.c || bad=$((bad + 1))
+if [ -n "$cxx" ]; then
+    $cxx -std=c++17 $warnings -Iinclude -fsyntax-only -x c++ "$work"/*.c ||
+        bad=$((bad + 1))
+fi
 takes() # takes SIZE INITIALIZER: that compiles
 {
     printf '%s\n' "#include <ambit.h>" \
@@ -29,8 +32,6 @@ takes() # takes SIZE INITIALIZER: that compiles
         "void *use(void); void *use(void) { static $2; return &object; }" |
         ${CC:-cc} -std=gnu11 $warnings -Iinclude -fsyntax-only -x c - 2>"$said"
 }
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
 for object in "struct ambit_channel object = AMBIT_CHANNEL_INIT(room)" \
     "struct ambit_oneshot object = AMBIT_ONESHOT_INIT(room[0])" \
     "struct ambit_watch object = AMBIT_WATCH_INIT(room[0])" \
@@ -47,7 +48,7 @@ for object in "struct ambit_channel object = AMBIT_CHANNEL_INIT(room)" \
 done
 
 if [ $bad -gt 0 ]; then
-    echo "headers: $bad do not compile, or compile and must not"
+    echo "headers: $bad offences: does not compile, or compiles and must not"
     exit 1
 fi
 if [ -n "$cxx" ]; then

@@ -17,11 +17,11 @@ trap 'rm -rf "$work"' EXIT
 
 one() # one COMPILER FILE CASE TEXT: nothing, when it is as it must be
 {
-    local said
+    local said wanted="error: [^"$'\n'"]*$4"
     said=$($1 $flags "-DONLY=$3" "$2" 2>&1)
     if [ $? -eq 0 ]; then
         echo "$2: $1 compiles ONLY == $3"
-    elif ! grep -q "error: .*$4" <<<"$said"; then
+    elif ! [[ $said =~ $wanted ]]; then
         echo "$2: $1 refuses ONLY == $3 without saying: $4"
         grep "error: " <<<"$said"
     fi
