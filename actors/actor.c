@@ -212,11 +212,15 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
 /* Why a life that was cancelled ends. */
 static int reason_of_cancel(struct actor *actor)
 {
-    struct region *region = &actor->life->region;
-    spin_lock(&region->owner.lock);
-    bool panicked = region->panicked;
-    int failure = region->failure;
-    spin_unlock(&region->owner.lock);
+    bool panicked = false;
+    int failure = 0;
+    if (actor->life->own != NULL) {
+        struct region *region = &actor->life->own->region;
+        spin_lock(&region->owner.lock);
+        panicked = region->panicked;
+        failure = region->failure;
+        spin_unlock(&region->owner.lock);
+    }
     /* ORDER(actor-kill): acquire.  Pairs with ambit_actor_kill(). */
     if (panicked ||
         atomic_load_explicit(&actor->killed, memory_order_acquire)) {
@@ -235,7 +239,7 @@ enum batch {
 static enum batch run_batch(struct actor *actor, ambit_cx *cx, int *ret_reason)
 {
     for (uint32_t i = 0; i < actor->plan.batch_max; i++) {
-        if (region_is_cancelled(&actor->life->region)) {
+        if (owner_is_cancelled(actor->task.scope)) {
             *ret_reason = reason_of_cancel(actor);
             return BATCH_ENDS;
         }
@@ -304,7 +308,7 @@ static bool life_starts(struct actor *actor, ambit_cx *cx, int *ret_reason)
     if (life->inited) {
         return true;
     }
-    if (region_is_cancelled(&life->region)) {
+    if (owner_is_cancelled(actor->task.scope)) {
         *ret_reason = reason_of_cancel(actor);
         return false;
     }

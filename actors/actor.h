@@ -8,7 +8,8 @@
  *                                                             |
  *                                            actor_close(): for good
  *
- * A life is one incarnation: a region, a state, and what it holds for callers.
+ * A life is one incarnation: a state, what it holds for callers, and a region
+ * from when its handlers need one.
  * Turns of the actor's task receive messages; between two turns the actor has
  * no stack and no worker.
  *
@@ -62,17 +63,24 @@ struct kept_reply {
     const struct ambit_site *at;
 };
 
-struct life {
+/* The region of a life, from when it is needed. */
+struct life_region {
     struct region region;
-    struct actor *actor;
-    bool inited;
-    bool news;              /* handled something since the last idle */
-    bool panicked;
-    int reason;             /* why it ends; a panic until told otherwise */
-    struct kept_reply *kept; /* answered ones are swept */
+    struct finalizer terminate; /* the first one: it runs last */
+};
+
+struct life {
+    struct life_region *own;    /* mailbox.lock; NULL: the life is bare */
+    const char *cancel_text;    /* mailbox.lock: of a bare one's cancel */
+    struct kept_reply *kept;    /* answered ones are swept */
     uint32_t kept_len;
     uint32_t kept_room;
-    void *reply_room;       /* behind the state */
+    int reason;                 /* why it ends; a panic until told otherwise */
+    bool cancelled;             /* mailbox.lock: when it was bare, by name */
+    bool inited;
+    bool news;                  /* handled something since the last idle */
+    bool panicked;
+    bool brief;                 /* its region is in a frame of its end */
     unsigned char state[] __attribute__((aligned(16)));
 };
 
@@ -142,12 +150,16 @@ void actor_drop(struct actor *actor, struct message *message, int result);
 
 /* life.c */
 int life_begin(struct actor *actor, struct region *parent);
+/* With the mailbox's lock: asks it to end, if there is one. */
+void life_cancel(struct actor *actor, const char *text);
+/* Behind the state. */
+void *life_reply_room(struct actor *actor);
 /* On the turn: closes the region. */
 void life_end(struct actor *actor, int reason);
 /* The region is closed; the last use of the actor by this life. */
 void life_over(struct actor *actor);
 int life_keep_reply(struct life *life, struct kept_reply kept);
-void life_drop_replies(struct life *life);
+void life_drop_replies(struct actor *actor);
 extern const struct task_hooks life_hooks;
 
 /* A refusal of a region that is ours and was cancelled meanwhile is that

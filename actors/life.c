@@ -15,10 +15,11 @@
 
 #define DROPPED_TOLD 8 /* of the replies of one life, in the log */
 
+/* The user is called once init has succeeded. */
 static int run_terminate(ambit_cx *cx, void *arg)
 {
-    struct life *life = arg;
-    struct actor *actor = life->actor;
+    struct actor *actor = arg;
+    struct life *life = actor->life;
     if (life->inited) {
         RULE(SRV_TERM_1);
         actor->plan.behaviour->terminate(actor, cx, life->reason);
@@ -28,32 +29,102 @@ static int run_terminate(ambit_cx *cx, void *arg)
 
 static struct life *life_alloc(const struct actor_plan *plan)
 {
-    size_t state = (plan->state_size + 15) & ~(size_t)15;
-    struct life *life = calloc(1, sizeof *life + state + plan->reply_size);
+    size_t state = plan->state_size;
+    if (plan->reply_size > 0) {
+        state = (state + 15) / 16 * 16 + plan->reply_size;
+    }
+    struct life *life = calloc(1, sizeof *life + state);
     if (life != NULL) {
-        life->reply_room = life->state + state;
         life->reason = -EOWNERDEAD;
     }
     return life;
 }
 
-static int life_open(struct life *life, struct actor *actor,
-                     struct region *parent)
+void *life_reply_room(struct actor *actor)
+{
+    return actor->life->state + (actor->plan.state_size + 15) / 16 * 16;
+}
+
+/* --- the region ------------------------------------------------------------ */
+
+/* terminate runs in the close, after all that the handlers have registered. */
+static int lend_terminate(struct actor *actor, struct life_region *own)
+{
+    static const struct ambit_site here = {__FILE__, __LINE__};
+    own->terminate = (struct finalizer){
+        .run_async = run_terminate,
+        .arg = actor,
+        .site = &here,
+        .name = "terminate",
+    };
+    return finalizer_lend(&own->region, &own->terminate);
+}
+
+/* A bare life gets its region. */
+static void open_late(struct actor *actor, struct life_region *own)
+{
+    struct life *life = actor->life;
+    spin_lock(&actor->mailbox.lock);
+    const struct region_cause asked = {
+        .kind = AMBIT_CANCEL_SHUTDOWN,
+        .text = life->cancel_text,
+        .region = actor->plan.name,
+    };
+    region_open_late(&own->region, actor->parent, &actor->task,
+                     actor->plan.name, life->cancelled ? &asked : NULL);
+    life->own = own;
+    spin_unlock(&actor->mailbox.lock);
+    int rc = lend_terminate(actor, own);
+    ASSERT(rc == 0); /* it is open, and without limits */
+}
+
+static int open_region(struct task *task)
+{
+    struct actor *actor = task->object;
+    struct life_region *own = malloc(sizeof *own);
+    if (own == NULL) {
+        return -ENOMEM;
+    }
+    RULE(SRV_REGION_1);
+    open_late(actor, own);
+    return 0;
+}
+
+/* Where the parent has more to hand on than its cancel. */
+static int open_early(struct actor *actor, struct life *life)
 {
     struct ambit_scope_options options = {.name = actor->plan.name};
+    struct life_region *own = malloc(sizeof *own);
+    if (own == NULL) {
+        return -ENOMEM;
+    }
+    int rc = region_open(&own->region, actor->parent, &actor->task, &options);
+    if (rc == 0) {
+        life->own = own;
+        rc = lend_terminate(actor, own);
+        if (rc < 0) {
+            region_close(&own->region, false);
+        }
+    }
+    if (rc < 0) {
+        life->own = NULL;
+        free(own);
+    }
+    return rc;
+}
+
+static int life_open(struct actor *actor, struct life *life)
+{
+    struct region *parent = actor->parent;
     int rc = region_admit(parent, REGION_TASK);
     if (rc < 0) {
         return rc;
     }
+    /* ORDER(cancel): relaxed.  Nobody knows of the new life yet. */
+    atomic_store_explicit(&actor->self.flags, 0, memory_order_relaxed);
     actor->task.scope = &actor->self;
-    rc = region_open(&life->region, parent, &actor->task, &options);
-    if (rc == 0) {
-        rc = ambit_defer_async((ambit_region *)(void *)&life->region,
-                               run_terminate, life);
-        if (rc < 0) {
-            region_close(&life->region, false);
-        }
-    }
+    rc = region_is_plain(parent) ? region_join_bare(parent, &actor->task)
+                                 : open_early(actor, life);
     if (rc < 0) {
         region_leave(parent, REGION_TASK);
     }
@@ -66,12 +137,11 @@ int life_begin(struct actor *actor, struct region *parent)
     if (life == NULL) {
         return -ENOMEM;
     }
-    life->actor = actor;
     actor->parent = parent;
     /* ORDER(actor-kill): relaxed.  No life is there to be killed; pairs with
      * the lock around `life` below. */
     atomic_store_explicit(&actor->killed, false, memory_order_relaxed);
-    int rc = life_open(life, actor, parent);
+    int rc = life_open(actor, life);
     if (rc < 0) {
         free(life);
         return rc;
@@ -83,10 +153,45 @@ int life_begin(struct actor *actor, struct region *parent)
     return 0;
 }
 
+void life_cancel(struct actor *actor, const char *text)
+{
+    struct life *life = actor->life;
+    if (life == NULL) {
+        return;
+    }
+    if (life->own != NULL) {
+        region_cancel(&life->own->region, AMBIT_CANCEL_SHUTDOWN, text);
+        return;
+    }
+    if (!life->cancelled) {
+        life->cancelled = true;
+        life->cancel_text = text;
+    }
+    owner_mark(&actor->self);
+    task_post_abort(&actor->task);
+}
+
+/* Its own region, or one that lasts for its end only. */
+static int life_close(struct actor *actor)
+{
+    struct life *life = actor->life;
+    struct life_region brief;
+    if (life->own != NULL) {
+        return region_close(&life->own->region, true);
+    }
+    life->brief = true;
+    open_late(actor, &brief);
+    int rc = region_close(&brief.region, true);
+    spin_lock(&actor->mailbox.lock);
+    life->own = NULL;
+    spin_unlock(&actor->mailbox.lock);
+    return rc;
+}
+
 void life_end(struct actor *actor, int reason)
 {
     actor->life->reason = reason;
-    int closed = region_close(&actor->life->region, true);
+    int closed = life_close(actor);
     if (reason == 0 && closed < 0 && closed != -ECANCELED) {
         actor->life->reason = closed; /* one of its own tasks failed */
     }
@@ -107,12 +212,13 @@ void life_over(struct actor *actor)
     struct region *parent = actor->parent;
     struct keeper *keeper = actor->keeper;
     int reason = life->reason;
-    life_drop_replies(life);
+    life_drop_replies(actor);
     spin_lock(&actor->mailbox.lock);
     actor->life = NULL;
     spin_unlock(&actor->mailbox.lock);
     count_end(actor, life->panicked);
     free(life->kept);
+    free(life->brief ? NULL : life->own);
     free(life);
     actor_flush_credits(actor);
     task_leave_worker(&actor->task);
@@ -172,22 +278,26 @@ static void tell_dropped(struct actor *actor, const struct ambit_site *at)
              at != NULL ? at->line : 0);
 }
 
-void life_drop_replies(struct life *life)
+void life_drop_replies(struct actor *actor)
 {
+    struct life *life = actor->life;
     unsigned told = 0;
     while (life->kept_len > 0) {
         struct kept_reply kept = life->kept[--life->kept_len];
         RULE(SRV_REPLY_1);
         int rc = reply_resolve(kept.reply, -EOWNERDEAD, NULL, 0, false);
         if (rc == 0 && told++ < DROPPED_TOLD) {
-            tell_dropped(life->actor, kept.at);
+            tell_dropped(actor, kept.at);
         }
     }
 }
 
+/* A bare life has been cancelled with its parent, or by its name.  One with a
+ * region looks there, and does not mind. */
 static void nudge(struct task *task)
 {
     struct actor *actor = task->object;
+    owner_mark(&actor->self);
     if (mailbox_nudge(&actor->mailbox,
                       mailbox_generation(&actor->mailbox)) == PUSH_START) {
         task_start(task, true);
@@ -207,12 +317,17 @@ static void panic_begins(struct task *task)
         actor_drop(actor, message, -EOWNERDEAD);
         actor->credits_due++;
     }
-    life_drop_replies(actor->life);
+    life_drop_replies(actor);
 }
 
+/* All scopes are closed, the region of the life with them. */
 static void panic_ends(struct task *task)
 {
-    life_over(task->object);
+    struct actor *actor = task->object;
+    if (actor->life->own == NULL) {
+        (void)life_close(actor);
+    }
+    life_over(actor);
 }
 
 static void gone(struct task *task)
@@ -223,6 +338,7 @@ static void gone(struct task *task)
 
 const struct task_hooks life_hooks = {
     .nudge = nudge,
+    .own_scope = open_region,
     .panic_begins = panic_begins,
     .panic_ends = panic_ends,
     .gone = gone,

@@ -266,7 +266,7 @@ int ambit_actor_kill(ambit_actor_ref ref, const char *text)
         /* ORDER(actor-kill): release.  Before the cancel it explains; pairs
          * with reason_of_cancel(). */
         atomic_store_explicit(&actor->killed, true, memory_order_release);
-        region_cancel(&actor->life->region, AMBIT_CANCEL_SHUTDOWN, text);
+        life_cancel(actor, text);
     }
     spin_unlock(&actor->mailbox.lock);
     return 0;
@@ -275,9 +275,7 @@ int ambit_actor_kill(ambit_actor_ref ref, const char *text)
 void actor_cancel_life(struct actor *actor, const char *text)
 {
     spin_lock(&actor->mailbox.lock);
-    if (actor->life != NULL) {
-        region_cancel(&actor->life->region, AMBIT_CANCEL_SHUTDOWN, text);
-    }
+    life_cancel(actor, text);
     spin_unlock(&actor->mailbox.lock);
 }
 

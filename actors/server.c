@@ -23,7 +23,7 @@ static int server_init(struct actor *actor, ambit_cx *cx, void *state)
 static int call_result(struct actor *actor, int rc)
 {
     bool ended =
-        rc == -ECANCELED && region_is_cancelled(&actor->life->region);
+        rc == -ECANCELED && owner_is_cancelled(actor->task.scope);
     return ended ? -EOWNERDEAD : rc;
 }
 
@@ -31,7 +31,7 @@ static int handle_call(struct actor *actor, ambit_cx *cx,
                        struct message *message)
 {
     const struct ambit_server_type *type = type_of(actor);
-    void *room = actor->life->reply_room;
+    void *room = life_reply_room(actor);
     ambit_reply reply = message_reply(message);
     int rc = -EOPNOTSUPP;
     if (type->handle_call != NULL) {

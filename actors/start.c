@@ -74,10 +74,7 @@ static enum park_answer start_abort(struct task *task, void *arg)
     if (mailbox_generation(&actor->mailbox) == ref->generation &&
         actor->starter == task) {
         actor->abandoned = true;
-        if (actor->life != NULL) {
-            region_cancel(&actor->life->region, AMBIT_CANCEL_SHUTDOWN,
-                          "its start was cancelled");
-        }
+        life_cancel(actor, "its start was cancelled");
     }
     spin_unlock(&actor->mailbox.lock);
     return PARK_BUSY;

@@ -21,21 +21,31 @@
  */
 #include "regions/region.h"
 
+bool owner_is_cancelled(struct task_owner *owner)
+{
+    /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
+    return (atomic_load_explicit(&owner->flags, memory_order_acquire) &
+            OWNER_CANCELLED) != 0;
+}
+
 bool region_is_cancelled(struct region *region)
 {
-    /* ORDER(cancel): acquire.  Pairs with the release in mark(). */
-    return (atomic_load_explicit(&region->owner.flags, memory_order_acquire) &
-            OWNER_CANCELLED) != 0;
+    return owner_is_cancelled(&region->owner);
+}
+
+void owner_mark(struct task_owner *owner)
+{
+    /* ORDER(cancel): seq_cst.  Pairs with the loads in park_refusal() and
+     * task_is_void(), and comes before the look at where a dormant task is:
+     * either that sees its worker, or the task, entering one, sees the mark. */
+    atomic_fetch_or_explicit(&owner->flags, OWNER_CANCELLED,
+                             memory_order_seq_cst);
 }
 
 /* Lock held. */
 static void mark(struct region *region)
 {
-    /* ORDER(cancel): seq_cst.  Pairs with the loads in park_refusal() and
-     * task_is_void(), and comes before the look at where a dormant task is:
-     * either that sees its worker, or the task, entering one, sees the mark. */
-    atomic_fetch_or_explicit(&region->owner.flags, OWNER_CANCELLED,
-                             memory_order_seq_cst);
+    owner_mark(&region->owner);
 }
 
 /* Lock held: everyone who may be waiting in this region. */

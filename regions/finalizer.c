@@ -22,15 +22,6 @@
 
 #include <stdio.h>
 
-struct finalizer {
-    struct finalizer *next; /* region.finalizers */
-    void (*run)(void *arg);
-    int (*run_async)(ambit_cx *cx, void *arg);
-    void *arg;
-    const struct ambit_site *site; /* where it was registered */
-    const char *name;              /* of the function, as written there */
-};
-
 /* Whatever the body will use: what clean-up needs is set aside now. */
 static int reserve_need(struct region *region)
 {
@@ -51,17 +42,9 @@ static int reserve_need(struct region *region)
     return 0;
 }
 
-static int finalizer_push(struct region *region, struct finalizer what)
+/* 0, -ESHUTDOWN. */
+static int put(struct region *region, struct finalizer *made)
 {
-    struct runtime *runtime = region->host->runtime;
-    struct finalizer *made = runtime_alloc(runtime, SLAB_64);
-    if (made == NULL || reserve_need(region) < 0) {
-        if (made != NULL) {
-            runtime_free(runtime, SLAB_64, made);
-        }
-        return -ENOMEM;
-    }
-    *made = what;
     spin_lock(&region->owner.lock);
     /* ORDER(region-word): acquire.  Pairs with the move to CLOSED. */
     bool closed = (atomic_load_explicit(&region->word, memory_order_acquire) &
@@ -74,10 +57,31 @@ static int finalizer_push(struct region *region, struct finalizer what)
     spin_unlock(&region->owner.lock);
     if (closed) {
         RULE(REG_FIN_6);
-        runtime_free(runtime, SLAB_64, made);
         return -ESHUTDOWN;
     }
     return 0;
+}
+
+static int finalizer_push(struct region *region, struct finalizer what)
+{
+    struct runtime *runtime = region->host->runtime;
+    struct finalizer *made = runtime_alloc(runtime, SLAB_64);
+    int rc = made == NULL ? -ENOMEM : reserve_need(region);
+    if (rc == 0) {
+        *made = what;
+        rc = put(region, made);
+    }
+    if (rc < 0 && made != NULL) {
+        runtime_free(runtime, SLAB_64, made);
+    }
+    return rc;
+}
+
+int finalizer_lend(struct region *region, struct finalizer *finalizer)
+{
+    int rc = reserve_need(region);
+    finalizer->lent = true;
+    return rc < 0 ? rc : put(region, finalizer);
 }
 
 int ambit_defer_(ambit_region *region, void (*run)(void *arg), void *arg,
@@ -179,7 +183,9 @@ void finalizers_run(struct region *region)
                cleanup_spent);
     for (; top != NULL; top = finalizer_pop(region)) {
         run.now = *top;
-        runtime_free(host->runtime, SLAB_64, top);
+        if (!run.now.lent) {
+            runtime_free(host->runtime, SLAB_64, top);
+        }
         finalizer_call(&run);
     }
     mask_end(&run.mask);

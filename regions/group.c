@@ -69,7 +69,7 @@ static void value_unlink(struct value *value)
 static int sweep(ambit_cx *cx, void *arg)
 {
     struct group *group = arg;
-    bool cancelled = region_is_cancelled(region_current(task_of(cx)));
+    bool cancelled = owner_is_cancelled(task_of(cx)->scope);
     int rc = 0;
     struct list_node *node;
     while ((node = list_pop_front(&group->values)) != NULL) {

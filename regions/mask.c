@@ -112,11 +112,11 @@ static int refuse_depth(struct task *task)
 /* A mask inside of another one draws on the same reserve. */
 static int mask_reserve(struct task *task, struct quota **ret_reserve)
 {
-    struct region *region = region_current(task);
     *ret_reserve = task->masked > 0 ? task->mask->reserve : NULL;
-    if (task->masked > 0 || region->owner.quota == NULL) {
+    if (task->masked > 0 || task->scope->quota == NULL) {
         return 0;
     }
+    struct region *region = region_current(task);
     *ret_reserve = reserve_make(region, region->owner.quota);
     return *ret_reserve != NULL ? 0 : -ENOMEM;
 }
@@ -135,7 +135,8 @@ static int mask_open(struct task *task, struct mask *mask, int64_t ns)
     if (rc < 0) {
         return rc;
     }
-    int64_t most = region_current(task)->cleanup_ns;
+    int64_t most = region_is_owed(task) ? REGION_CLEANUP_NS
+                                        : region_current(task)->cleanup_ns;
     bool owns = task->masked == 0;
     mask_begin(mask, task, reserve, ns < most ? ns : most, mask_fired);
     mask->owns_reserve = owns;

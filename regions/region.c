@@ -126,9 +126,8 @@ static int link_to_parent(struct region *region, struct region *parent)
     return 0;
 }
 
-static void region_init(struct region *region, struct region *parent,
-                        struct task *host,
-                        const struct ambit_scope_options *options)
+void region_init(struct region *region, struct region *parent,
+                 struct task *host, const struct ambit_scope_options *options)
 {
     memset(region, 0, sizeof *region);
     task_owner_init(&region->owner, region_exited);
@@ -143,7 +142,8 @@ static void region_init(struct region *region, struct region *parent,
         RULE(REG_BUDGET_1);
         region->tasks_max = parent->tasks_max;
     }
-    region->cleanup_ns = options->cleanup.ns ? options->cleanup.ns : 5000000000;
+    region->cleanup_ns = 
+        options->cleanup.ns ? options->cleanup.ns : REGION_CLEANUP_NS;
     region->close_warn_ns =
         options->close_warn.ns ? options->close_warn.ns : 5000000000;
     list_init(&region->sibling);

@@ -30,7 +30,8 @@
 /* In owner.flags: more is wanted of an end than that no failure is lost. */
 #define REGION_WATCHED (UINT32_C(1) << 1)
 
-struct finalizer;
+#define REGION_CLEANUP_NS INT64_C(5000000000) /* where nothing else is asked */
+
 struct heap;
 struct signal_watch;
 
@@ -56,6 +57,16 @@ struct cause {
     struct cause *next; /* region.causes */
     const void *host;
     struct ambit_cancel_chain chain;
+};
+
+struct finalizer {
+    struct finalizer *next; /* region.finalizers */
+    void (*run)(void *arg);
+    int (*run_async)(ambit_cx *cx, void *arg);
+    void *arg;
+    const struct ambit_site *site; /* where it was registered */
+    const char *name;              /* of the function, as written there */
+    bool lent;                     /* its memory is another's */
 };
 
 struct region {
@@ -115,12 +126,29 @@ static inline struct region *region_of_owner(struct task_owner *owner)
     return CONTAINER_OF(owner, struct region, owner);
 }
 
+/* The task is in no region of its own yet: see own.c. */
+static inline bool region_is_owed(const struct task *task)
+{
+    return UNLIKELY(task->hooks != NULL) && task->scope == task->owner &&
+           task->hooks->own_scope != NULL;
+}
+
+/* own.c -- 0, -ENOMEM: there is one now. */
+int region_need(struct task *task);
+/* Panics where there is no memory for one. */
+void region_must(struct task *task);
+
 static inline struct region *region_current(struct task *task)
 {
+    if (region_is_owed(task)) {
+        region_must(task);
+    }
     return region_of_owner(task->scope);
 }
 
 /* region.c */
+void region_init(struct region *region, struct region *parent,
+                 struct task *host, const struct ambit_scope_options *options);
 /* 0; -EINVAL; -ECANCELED; -ENOSPC.  parent NULL: the root of a run. */
 int region_open(struct region *region, struct region *parent,
                 struct task *host, const struct ambit_scope_options *options);
@@ -128,6 +156,17 @@ int region_open(struct region *region, struct region *parent,
 int region_open_apart(struct region *region, struct region *parent,
                       struct task *host,
                       const struct ambit_scope_options *options);
+/* own.c -- Whether a task may do without a region in this one for a while. */
+bool region_is_plain(struct region *parent);
+/* The task joins the plain parent without one: its cancel nudges the task.  0,
+ * -ECANCELED. */
+int region_join_bare(struct region *parent, struct task *task);
+void region_leave_bare(struct region *parent, struct task *task);
+/* One for a task that has joined so.  `own`: why it was cancelled meanwhile,
+ * or NULL. */
+void region_open_late(struct region *region, struct region *parent,
+                      struct task *host, const char *name,
+                      const struct region_cause *own);
 /* The host: cancels when `early`, joins, finalizes, detaches.  The result. */
 int region_close(struct region *region, bool early);
 /* Room for one more child of that unit.  0, -ESHUTDOWN, -EDQUOT, or -EPERM for
@@ -163,6 +202,9 @@ void region_cancel(struct region *region, enum ambit_cancel_kind kind,
 void region_cancel_for(struct region *region,
                        const struct region_cause *cause);
 bool region_is_cancelled(struct region *region);
+bool owner_is_cancelled(struct task_owner *owner);
+/* Its tasks see a cancel from now on; who waits has to be told. */
+void owner_mark(struct task_owner *owner);
 
 /* capability.c */
 void capability_open(struct region *region, unsigned without);
@@ -185,6 +227,9 @@ struct cause *chain_of_exit(struct region *region,
 void chain_free_all(struct region *region);
 
 /* finalizer.c */
+/* The memory is the caller's, until the region has closed.  0, -ENOMEM,
+ * -ESHUTDOWN. */
+int finalizer_lend(struct region *region, struct finalizer *finalizer);
 void finalizers_run(struct region *region);
 
 /* obligation.c -- the host: aborts what is left. */

@@ -41,8 +41,11 @@ int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
     if (task_worker(host) == NULL) {
         return -EPERM;
     }
-    int rc = region_open(block_region(block), region_current(host), host,
+    int rc = region_need(host);
+    if (rc == 0) {
+        rc = region_open(block_region(block), region_current(host), host,
                          &taken);
+    }
     if (rc < 0) {
         return rc;
     }

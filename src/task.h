@@ -92,6 +92,9 @@ struct task_owner {
 struct task_hooks {
     /* Its cancellation has changed: see to it that it runs and looks. */
     void (*nudge)(struct task *task);
+    /* It is to have a scope of its own from now on.  0, -ENOMEM.  NULL: what it
+     * is a task of is one. */
+    int (*own_scope)(struct task *task);
     /* A panic begins: before any scope is closed. */
     void (*panic_begins)(struct task *task);
     /* All scopes are closed: instead of the usual end; the stack is dropped. */

@@ -6,14 +6,20 @@
  * and before it has given up its worker: as if another thread had asked in
  * between.
  */
-#include "regions/region.h"
+#include "actors/actor.h"
 #include "spec/lab/lab.h"
 
 void seam_suspends(struct task *task); /* src/seam.h */
 
 static void cancel_around(struct task *task, bool inner)
 {
-    struct region *region = region_current(task);
+    struct actor *actor = actor_of_task(task);
+    bool bare = region_is_owed(task);
+    if (bare && inner) {
+        actor_cancel_life(actor, "injected");
+        return;
+    }
+    struct region *region = bare ? actor->parent : region_current(task);
     while (!inner && region->parent != NULL) {
         region = region->parent;
     }

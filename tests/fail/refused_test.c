@@ -344,4 +344,76 @@ Spec(REG_BUDGET_3, a_deadline_from_afar_tells_that_memory_is_short)
     spec_end("REG_BUDGET_3");
 }
 
+/* --- the region of an actor ------------------------------------------------ */
+
+struct short_of {
+    int scope, after;
+    struct count passed, reason;
+};
+
+static int short_handle(ambit_cx *cx, void *state, const void *message,
+                        size_t size)
+{
+    struct short_of *s = *(struct short_of *const *)message;
+    bool last = size > sizeof s;
+    memcpy(state, &s, sizeof s);
+    refuse_at(1);
+    if (last) {
+        (void)ambit_cx_region(cx);
+        count_up(&s->passed);
+    }
+    ambit_scope (cx, inner, &s->scope) {
+        count_up(&s->passed);
+    }
+    ambit_scope (cx, inner, &s->after) {
+    }
+    return AMBIT_CONTINUE;
+}
+
+static void short_terminate(ambit_cx *cx, void *state, int reason)
+{
+    (void)cx;
+    count_set(&(*(struct short_of **)state)->reason, reason);
+}
+
+static const struct ambit_actor_type short_type = {
+    .size_ = sizeof(struct ambit_actor_type),
+    .state_size = sizeof(struct short_of *),
+    .handle = short_handle,
+    .terminate = short_terminate,
+};
+
+static int region_when_short(ambit_cx *cx, void *arg)
+{
+    struct short_of s[2] = {{0}};
+    (void)arg;
+    for (int last = 0; last < 2; last++) {
+        struct short_of *message[2] = {&s[last], NULL};
+        ambit_actor_ref ref = {0};
+        int rc = 0;
+        ambit_scope (cx, all, &rc, .policy = AMBIT_ISOLATE) {
+            WANT_EQ(ambit_actor_start(cx, all, &short_type, NULL, 0, &ref), 0);
+            WANT_EQ(ambit_send(cx, ref, message, sizeof *message << last), 0);
+            WANT_EQ(ambit_actor_stop(ref), 0);
+        }
+        refuse_at(0);
+        WANT_EQ(rc, 0);
+        WANT_EQ(count_get(&s[last].passed), 0);
+    }
+    WANT_EQ(s[0].scope, -ENOMEM);
+    WANT_EQ(s[0].after, 0);
+    WANT_EQ(count_get(&s[0].reason), 0);
+    WANT_EQ(count_get(&s[1].reason), -EOWNERDEAD);
+    return 0;
+}
+
+/* Goal: an actor without memory for its region goes on where it can be told.
+ * Method: the first request for it is refused; to a scope, and to a question
+ * that has no other answer. */
+Spec(SRV_REGION_2, a_region_without_memory_is_told_or_a_panic)
+{
+    spec_on(1, region_when_short);
+    spec_end("SRV_REGION_2");
+}
+
 #endif

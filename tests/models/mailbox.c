@@ -104,6 +104,11 @@ int reply_resolve(ambit_reply reply, int result, const void *value,
     return 0;
 }
 
+void life_cancel(struct actor *of, const char *text)
+{
+    (void)of, (void)text;
+}
+
 /* The last of a life, as life.c and a keeper do it. */
 void life_end(struct actor *of, int reason)
 {
@@ -174,9 +179,7 @@ static void begin(uint32_t credits)
     MUST(actor_make(&kit_runtime, &plan, NULL, &actor) == 0);
     life = memory_alloc(sizeof *life);
     memset(life, 0, sizeof *life);
-    life->actor = actor;
     life->inited = true;
-    atomic_init(&life->region.owner.flags, 0);
     actor->life = life;
     for (unsigned i = 1; i < THREADS; i++) {
         task_init(&senders[i], &kit_runtime, &actor->self, NULL, NULL);
