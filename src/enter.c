@@ -294,6 +294,7 @@ static inline bool has_stack_for_fresh(struct worker *worker)
 void worker_switch_out(struct worker *worker, struct task *task)
 {
     bool direct = is_quiet(worker) && has_stack_for_fresh(worker);
+    CHECK(task->stack == worker->current_stack);
     hand_over(worker, task->stack, direct ? choose(worker) : NULL);
 }
 

@@ -286,7 +286,92 @@ static int actor_full_against_cancel(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- turns that end and begin on two workers --------------------------------- */
+
+/* Half of them park: on the stack of their own turn, and go on there. */
+static int court_handle(ambit_cx *cx, void *state, const void *message,
+                        size_t size)
+{
+    struct post *post = *(struct post **)state;
+    struct letter letter = *(const struct letter *)message;
+    unsigned here = ambit_cx_worker(cx);
+    always(size == sizeof letter && letter.number > post->last[letter.from]);
+    post->last[letter.from] = letter.number;
+    always(tally_up(&post->ended) == 0); /* one at a time */
+    int rc = letter.number % 2 == 0 ? ambit_yield(cx) : 0;
+    always(ambit_cx_worker(cx) == here);
+    always(letter.number == post->last[letter.from]);
+    tally_down(&post->ended);
+    tally_up(&post->handled);
+    return rc < 0 ? rc : AMBIT_CONTINUE;
+}
+
+static const struct ambit_actor_type court_type = {
+    .size_ = sizeof court_type,
+    .name = "court",
+    .state_size = sizeof(struct post *),
+    .mailbox_max = 16,
+    .init = box_init,
+    .handle = court_handle,
+    .dispose = box_dispose,
+};
+
+/* Each letter finds the court at the end of a turn, here or at the other's.  It
+ * was reserved before the one ahead of it, so that it never has the memory of one
+ * that the court still takes for the last. */
+static int plays(ambit_cx *cx, void *arg)
+{
+    struct sender *sender = arg;
+    struct post *post = sender->post;
+    struct ambit_permit permits[8];
+    int reserved = 0, rc = 0;
+    while (reserved < 8 && rc == 0) {
+        rc = ambit_reserve(cx, post->box, sizeof(struct letter),
+                           &permits[reserved]);
+        reserved += rc == 0;
+    }
+    for (int i = 0; i < reserved; i++) {
+        *(struct letter *)permits[i].message =
+            (struct letter){sender->from, i + 1};
+        tally_up(&post->sent); /* disposed of, if too late */
+        int sent = ambit_commit(&permits[i]);
+        rc = rc < 0 ? rc : sent;
+        rc = rc < 0 ? rc : ambit_yield(cx);
+    }
+    want(rc == 0);
+    return disturbed ? 0 : rc;
+}
+
+static int actor_of_two_workers(ambit_cx *cx, void *arg)
+{
+    struct post post = {0}, *here = &post;
+    int rc = 0, inner_rc = 0;
+    (void)arg;
+    post_now = &post;
+    ambit_scope (cx, s, &rc) {
+        int made = ambit_actor_start(cx, s, &court_type, &here, sizeof here,
+                                     &post.box);
+        want(made == 0);
+        if (made < 0) {
+            break;
+        }
+        ambit_scope (cx, players, &inner_rc) {
+            for (unsigned i = 0; i < 2; i++) {
+                int spawned = ambit_spawn_with(
+                    players, plays, (&(struct sender){&post, (int)i}),
+                    .placement = AMBIT_PINNED, .worker = i);
+                want(spawned == 0);
+            }
+        }
+        want(ambit_actor_stop(post.box) == 0);
+    }
+    count_letters(&post);
+    want(rc == 0 && tally_get(&post.handled) == 16);
+    return rc;
+}
+
 SCENARIOS(actor, {"actor_order", actor_order, 2, 0},
+          {"actor_of_two_workers", actor_of_two_workers, 2, 0},
           {"actor_credits", actor_credits, 1, 0},
           {"actor_dies_between", actor_dies_between, 2, TIMED},
           {"actor_stop_against_send", actor_stop_against_send, 2, CORE},
