@@ -42,7 +42,9 @@
 
 #include <ambit/boundary.h>
 #include <ambit/broadcast.h>
+#include <ambit/file.h>
 #include <ambit/group.h>
+#include <ambit/net.h>
 #include <ambit/poll.h>
 #include <ambit/ring.h>
 #include <ambit/server.h>
@@ -60,7 +62,7 @@ struct ambit_await {
  * Gives up a wait, for instance the slower of two.  0: it was idle, or is now
  * as if it had never begun; -EBUSY: it is over already, so call it once more for
  * what it gave, and give that back; AMBIT_PENDING: others have to let go of it
- * first (a thread of the pool that runs its call), after which the task is
+ * first (a thread of the pool, the kernel), after which the task is
  * stepped, and drops it again, or goes on waiting.  A step of the task; does not
  * suspend.
  */
@@ -216,6 +218,71 @@ AMBIT_API int ambit_await_ring_next_count(ambit_cx *cx,
                                           struct ambit_await *wait,
                                           ambit_ring *ring, uint16_t tag,
                                           uint64_t *ret_sum);
+
+/*
+ * Sockets and files, as the calls of ambit/net.h and ambit/file.h.
+ *
+ * What a call is given (buffer, path, socket, file) is read or written at any
+ * time until it answers, also after a cancel.  So a cancel is not answered in
+ * the same step, nor a drop (AMBIT_PENDING): the task is stepped when the kernel
+ * has let go.  Then it is 0 and what happened, or -ECANCELED, and nothing did.
+ * While it is under way it takes 256 bytes besides the wait, counts as one
+ * operation (AMBIT_LIMIT_OPS, -EDQUOT), and a close of the socket or file by
+ * others waits for the step that looks at it.
+ *
+ * 0 is good, for all; how many bytes it were is in *ret_count, which is not
+ * written otherwise.  Errors: those of the call; -ECANCELED; -ESHUTDOWN; -EPERM
+ * in a region without AMBIT_CAP_IO; -EDQUOT; -EAGAIN: .ops_max operations are
+ * under way on this worker; -ENOMEM.
+ */
+AMBIT_API int ambit_await_tcp_accept(ambit_cx *cx, struct ambit_await *wait,
+                                     ambit_tcp *listener,
+                                     ambit_tcp **ret_socket);
+AMBIT_API int ambit_await_tcp_connect(ambit_cx *cx, struct ambit_await *wait,
+                                      const char *address,
+                                      ambit_tcp **ret_socket);
+AMBIT_API int ambit_await_tcp_read(ambit_cx *cx, struct ambit_await *wait,
+                                   ambit_tcp *socket, void *buffer, size_t len,
+                                   size_t *ret_count);
+AMBIT_API int ambit_await_tcp_write(ambit_cx *cx, struct ambit_await *wait,
+                                    ambit_tcp *socket, const void *buffer,
+                                    size_t len, size_t *ret_count);
+/* *ret_written (may be NULL) is set whenever it answers: what the kernel took.
+ * One that is dropped on the way is over (-EBUSY) once some was taken. */
+AMBIT_API int ambit_await_tcp_write_all(ambit_cx *cx, struct ambit_await *wait,
+                                        ambit_tcp *socket, const void *buffer,
+                                        size_t len, size_t *ret_written);
+/* Neither a cancel nor a drop ends it.  Besides -EALREADY; -EDEADLK: the task
+ * awaits something of the socket itself, and has to drop that first. */
+AMBIT_API int ambit_await_tcp_close(ambit_cx *cx, struct ambit_await *wait,
+                                    ambit_tcp *socket);
+
+/* *path is read until it answers. */
+AMBIT_API int ambit_await_file_open(ambit_cx *cx, struct ambit_await *wait,
+                                    const char *path, int flags, mode_t mode,
+                                    ambit_file **ret_file);
+AMBIT_API int ambit_await_file_read(ambit_cx *cx, struct ambit_await *wait,
+                                    ambit_file *file, void *buffer, size_t len,
+                                    uint64_t offset, size_t *ret_count);
+AMBIT_API int ambit_await_file_write(ambit_cx *cx, struct ambit_await *wait,
+                                     ambit_file *file, const void *buffer,
+                                     size_t len, uint64_t offset,
+                                     size_t *ret_count);
+/* As ambit_await_tcp_write_all(). */
+AMBIT_API int ambit_await_file_write_all(ambit_cx *cx, struct ambit_await *wait,
+                                         ambit_file *file, const void *buffer,
+                                         size_t len, uint64_t offset,
+                                         size_t *ret_written);
+AMBIT_API int ambit_await_file_sync(ambit_cx *cx, struct ambit_await *wait,
+                                    ambit_file *file);
+AMBIT_API int ambit_await_file_datasync(ambit_cx *cx, struct ambit_await *wait,
+                                        ambit_file *file);
+/* Besides -EAGAIN: the queue of the blocking pool is full. */
+AMBIT_API int ambit_await_file_truncate(ambit_cx *cx, struct ambit_await *wait,
+                                        ambit_file *file, uint64_t size);
+/* As ambit_await_tcp_close(). */
+AMBIT_API int ambit_await_file_close(ambit_cx *cx, struct ambit_await *wait,
+                                     ambit_file *file);
 
 AMBIT_END
 

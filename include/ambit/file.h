@@ -45,7 +45,8 @@ AMBIT_API int ambit_file_truncate(ambit_cx *cx, ambit_file *file,
                                   uint64_t size);
 
 /* Waits for the calls others have under way, then closes and frees.  Cannot be
- * interrupted.  0; -EALREADY; the error of close(2). */
+ * interrupted.  0; -EALREADY; -EDEADLK as for ambit_tcp_close(); the error of
+ * close(2). */
 AMBIT_API int ambit_file_close(ambit_cx *cx, ambit_file *file);
 
 /* As ambit_tcp_discard(). */

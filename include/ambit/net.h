@@ -73,7 +73,8 @@ AMBIT_API int ambit_tcp_shutdown(ambit_tcp *socket, int how);
 /*
  * Shuts down, ends the calls that others have under way on it (they get
  * -ESHUTDOWN), waits for the last of them, closes and frees.  Cannot be
- * interrupted.  0; -EALREADY when somebody else is closing it.
+ * interrupted.  0; -EALREADY when somebody else is closing it; -EDEADLK, and
+ * nothing has happened, in a poll task that awaits something of it itself.
  */
 AMBIT_API int ambit_tcp_close(ambit_cx *cx, ambit_tcp *socket);
 

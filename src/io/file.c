@@ -4,17 +4,13 @@
  */
 #include <ambit/file.h>
 
-#include "src/io/handle.h"
+#include "src/io/file.h"
 #include "src/task.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct ambit_file {
-    struct io_handle handle;
-};
 
 /* One that was interrupted has opened nothing; by a cancel, which the next try
  * sees before it begins. */
@@ -27,15 +23,20 @@ static int open_fd(ambit_cx *cx, struct op *op)
     return fd;
 }
 
-int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
-                    ambit_file **ret_file)
+struct op file_open_op(const char *path, int flags, mode_t mode)
 {
-    struct op op = {
+    return (struct op){
         .code = OP_OPEN,
         .memory = (void *)(uintptr_t)path,
         .flags = (uint32_t)flags,
         .len = mode,
     };
+}
+
+int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
+                    ambit_file **ret_file)
+{
+    struct op op = file_open_op(path, flags, mode);
     struct quota *place;
     int rc = park_check_with(task_of(cx), OWNER_WITHOUT(AMBIT_CAP_IO));
     if (rc == 0) {
@@ -58,7 +59,7 @@ int ambit_file_open(ambit_cx *cx, const char *path, int flags, mode_t mode,
     return 0;
 }
 
-static struct op file_op(enum op_code code, void *memory, size_t len,
+struct op file_op(enum op_code code, void *memory, size_t len,
                          uint64_t offset)
 {
     return (struct op){
@@ -175,7 +176,7 @@ int ambit_file_truncate(ambit_cx *cx, ambit_file *file, uint64_t size)
 int ambit_file_close(ambit_cx *cx, ambit_file *file)
 {
     int rc = io_close(task_of(cx), &file->handle);
-    if (rc != -EALREADY) {
+    if (rc != -EALREADY && rc != -EDEADLK) {
         free(file);
     }
     return rc;

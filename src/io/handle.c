@@ -11,6 +11,7 @@
  */
 #include "src/io/handle.h"
 
+#include "src/await.h"
 #include "src/runtime.h"
 #include "src/task.h"
 
@@ -38,6 +39,15 @@ static int32_t submit_and_wait(struct task *task, struct op *op)
     return rc < 0 ? rc : (int32_t)park(task, PARK_OP, op_abort, op);
 }
 
+int32_t io_result(int32_t result)
+{
+    if (result == -INTERRUPTED_INSIDE) {
+        RULE(IO_EFFECT_4);
+        return -EINTR;
+    }
+    return result;
+}
+
 int32_t io_run_bare(struct task *task, struct op *op)
 {
     int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_IO));
@@ -57,10 +67,7 @@ int32_t io_run_bare(struct task *task, struct op *op)
     }
     quota_give(quota, AMBIT_LIMIT_OPS, 1);
     RULE(IO_ERROR_1);
-    if (result == -INTERRUPTED_INSIDE) {
-        RULE(IO_EFFECT_4);
-        result = -EINTR;
-    }
+    result = io_result(result);
     if (result == -ECANCELED) {
         rc = park_check(task); /* -ETIMEDOUT, when clean-up time is spent */
     }
@@ -78,15 +85,13 @@ static void cancel_deliver(struct worker *worker, struct note *note)
     }
 }
 
-int io_begin(struct task *task, struct io_handle *handle, struct io_use *use)
+int io_join(struct task *task, struct io_handle *handle, io_deliver_fn *deliver,
+            struct io_use *use)
 {
-    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_IO));
-    if (rc < 0) {
-        return rc;
-    }
-    *use = (struct io_use){.handle = handle, .task = task};
+    *use = (struct io_use){.handle = handle, .task = task,
+                           .worker = task_worker(task)};
     list_init(&use->node);
-    use->cancel_note.deliver = cancel_deliver;
+    use->cancel_note.deliver = deliver;
     spin_lock(&handle->lock);
     bool open = !handle->closing;
     if (open) {
@@ -100,20 +105,30 @@ int io_begin(struct task *task, struct io_handle *handle, struct io_use *use)
     return 0;
 }
 
-int32_t io_end(struct io_use *use, int32_t result)
+int io_begin(struct task *task, struct io_handle *handle, struct io_use *use)
+{
+    int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_IO));
+    return rc < 0 ? rc : io_join(task, handle, cancel_deliver, use);
+}
+
+bool io_leave(struct io_use *use)
 {
     struct io_handle *handle = use->handle;
     spin_lock(&handle->lock);
     list_remove(&use->node);
-    bool owed = use->note_posted && !use->note_delivered;
-    struct task *closer =
-        list_is_empty(&handle->uses) ? handle->closer : NULL;
+    bool posted = use->note_posted;
+    struct who *closer = list_is_empty(&handle->uses) ? handle->closer : NULL;
     handle->closer = closer != NULL ? NULL : handle->closer;
     spin_unlock(&handle->lock);
     if (closer != NULL) {
-        task_wake(closer, 0);
+        who_wake(closer, 0);
     }
-    if (owed) {
+    return posted;
+}
+
+int32_t io_end(struct io_use *use, int32_t result)
+{
+    if (io_leave(use) && !use->note_delivered) {
         use->waits_for_note = true;
         park(use->task, PARK_SHUT, NULL, NULL);
     }
@@ -128,6 +143,32 @@ static bool is_closing(struct io_handle *handle)
     return closing;
 }
 
+int io_use_here(struct io_use *use)
+{
+    struct io_handle *handle = use->handle;
+    spin_lock(&handle->lock);
+    bool closing = handle->closing;
+    if (!closing) {
+        use->worker = task_worker(use->task);
+    }
+    spin_unlock(&handle->lock);
+    return closing ? -ESHUTDOWN : 0;
+}
+
+bool io_claim_note(struct io_use *use)
+{
+    struct io_handle *handle = use->handle;
+    if (handle != NULL) {
+        spin_lock(&handle->lock);
+    }
+    bool ours = !use->note_posted;
+    use->note_posted = true;
+    if (handle != NULL) {
+        spin_unlock(&handle->lock);
+    }
+    return ours;
+}
+
 /* What the kernel says to one whose descriptor is being shut under it. */
 static bool is_echo_of_close(const struct op *op, int32_t result)
 {
@@ -137,12 +178,19 @@ static bool is_echo_of_close(const struct op *op, int32_t result)
            (result == 0 && op->code == OP_RECV);
 }
 
+int32_t io_result_of(struct io_handle *handle, const struct op *op,
+                     int32_t result)
+{
+    return handle != NULL && is_echo_of_close(op, result) && is_closing(handle)
+               ? -ESHUTDOWN
+               : result;
+}
+
 /* Ready sockets may still answer -EAGAIN when cpus are scarce. */
-static bool is_to_be_repeated(const struct io_use *use, int32_t result)
+bool io_had_no_effect(const struct io_handle *handle, int32_t result)
 {
     return result == -EINTR ||
-           (result == -EAGAIN && use->handle->is_socket &&
-            use->op->state == OP_DONE);
+           (result == -EAGAIN && handle != NULL && handle->is_socket);
 }
 
 int32_t io_op(struct io_use *use, struct op *op)
@@ -155,11 +203,8 @@ int32_t io_op(struct io_use *use, struct op *op)
             use->op = NULL;
             return -ESHUTDOWN;
         }
-        result = io_run_bare(use->task, op);
-        if (is_echo_of_close(op, result) && is_closing(use->handle)) {
-            result = -ESHUTDOWN;
-        }
-    } while (is_to_be_repeated(use, result));
+        result = io_result_of(use->handle, op, io_run_bare(use->task, op));
+    } while (io_had_no_effect(use->handle, result) && op->state == OP_DONE);
     use->op = NULL;
     return result;
 }
@@ -206,40 +251,70 @@ void io_handle_init(struct io_handle *handle, int fd, bool is_socket,
 }
 
 /* Under the lock: every use is told.  True when there is one to wait for. */
-static bool cancel_uses(struct io_handle *handle, struct task *closer)
+static bool cancel_uses(struct io_handle *handle, struct who *closer)
 {
     list_for_each(node, &handle->uses)
     {
         struct io_use *use = CONTAINER_OF(node, struct io_use, node);
-        use->note_posted = true;
-        worker_post(task_worker(use->task), &use->cancel_note);
+        if (!use->note_posted) {
+            use->note_posted = true;
+            worker_post(use->worker, &use->cancel_note);
+        }
     }
     bool any = !list_is_empty(&handle->uses);
     handle->closer = any ? closer : NULL;
     return any;
 }
 
+/* Under the lock: an await of the task's own is among the uses. */
+static bool would_wait_for_itself(struct io_handle *handle, struct task *task)
+{
+    list_for_each(node, &handle->uses)
+    {
+        if (CONTAINER_OF(node, struct io_use, node)->task == task) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int io_close_begin(struct task *task, struct who *who,
+                   struct io_handle *handle)
+{
+    int rc = -EALREADY;
+    spin_lock(&handle->lock);
+    if (handle->closing) {
+        RULE(IO_CLOSE_2);
+    } else if (would_wait_for_itself(handle, task)) {
+        RULE(AWAIT_IO_3);
+        rc = -EDEADLK;
+    } else {
+        handle->closing = true;
+        if (handle->is_socket) {
+            shutdown(handle->fd, SHUT_RDWR);
+        }
+        rc = cancel_uses(handle, who) ? AMBIT_PENDING : 0;
+    }
+    spin_unlock(&handle->lock);
+    return rc;
+}
+
+int io_close_end(struct io_handle *handle)
+{
+    io_fd_release(handle->quota);
+    return close(handle->fd) < 0 ? -errno : 0;
+}
+
 int io_close(struct task *task, struct io_handle *handle)
 {
     REQUIRE(task_worker(task) != NULL, "close is called from a task on a worker");
-    spin_lock(&handle->lock);
-    if (handle->closing) {
-        spin_unlock(&handle->lock);
-        RULE(IO_CLOSE_2);
-        return -EALREADY;
-    }
-    handle->closing = true;
-    if (handle->is_socket) {
-        shutdown(handle->fd, SHUT_RDWR);
-    }
-    bool wait = cancel_uses(handle, task);
-    spin_unlock(&handle->lock);
-    if (wait) {
+    int rc = io_close_begin(task, who_parks(task), handle);
+    if (rc == AMBIT_PENDING) {
         RULE(IO_CLOSE_1);
         park(task, PARK_SHUT, NULL, NULL);
+        rc = 0;
     }
-    io_fd_release(handle->quota);
-    return close(handle->fd) < 0 ? -errno : 0;
+    return rc < 0 ? rc : io_close_end(handle);
 }
 
 void io_discard(struct io_handle *handle)

@@ -8,7 +8,7 @@
 #include <ambit/net.h>
 
 #include "src/io/address.h"
-#include "src/io/handle.h"
+#include "src/io/net.h"
 #include "src/task.h"
 #include "src/worker.h"
 
@@ -18,12 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct ambit_tcp {
-    struct io_handle handle;
-};
-
-/* Takes the descriptor and its place over, also when it fails. */
-static int tcp_wrap(int fd, struct quota *place, ambit_tcp **ret_socket)
+int tcp_wrap(int fd, struct quota *place, ambit_tcp **ret_socket)
 {
     ambit_tcp *socket = malloc(sizeof *socket);
     if (socket == NULL) {
@@ -36,8 +31,7 @@ static int tcp_wrap(int fd, struct quota *place, ambit_tcp **ret_socket)
     return 0;
 }
 
-/* A new socket and its place. */
-static int tcp_make(int family, struct quota **ret_place)
+int tcp_make(int family, struct quota **ret_place)
 {
     int rc = io_fd_reserve(ret_place);
     if (rc < 0) {
@@ -172,6 +166,15 @@ int ambit_tcp_connect(ambit_cx *cx, const char *address,
     return 0;
 }
 
+struct op tcp_receive_op(void *buffer, size_t len)
+{
+    return (struct op){
+        .code = OP_RECV,
+        .memory = buffer,
+        .len = (uint32_t)len,
+    };
+}
+
 ssize_t ambit_tcp_read(ambit_cx *cx, ambit_tcp *socket, void *buffer,
                        size_t len)
 {
@@ -179,11 +182,11 @@ ssize_t ambit_tcp_read(ambit_cx *cx, ambit_tcp *socket, void *buffer,
         RULE(IO_READ_1);
         return -EINVAL;
     }
-    struct op op = {.code = OP_RECV, .memory = buffer, .len = (uint32_t)len};
+    struct op op = tcp_receive_op(buffer, len);
     return io_run(task_of(cx), &socket->handle, &op);
 }
 
-static struct op send_op(const void *buffer, size_t len)
+struct op tcp_send_op(const void *buffer, size_t len)
 {
     return (struct op){
         .code = OP_SEND,
@@ -195,7 +198,7 @@ static struct op send_op(const void *buffer, size_t len)
 ssize_t ambit_tcp_write(ambit_cx *cx, ambit_tcp *socket, const void *buffer,
                         size_t len)
 {
-    struct op op = send_op(buffer, len);
+    struct op op = tcp_send_op(buffer, len);
     return io_run(task_of(cx), &socket->handle, &op);
 }
 
@@ -205,7 +208,7 @@ static int send_all(struct io_use *use, const char *buffer, size_t len,
 {
     int32_t n = 0;
     while (*ret_written < len && n >= 0) {
-        struct op op = send_op(buffer + *ret_written, len - *ret_written);
+        struct op op = tcp_send_op(buffer + *ret_written, len - *ret_written);
         n = io_op(use, &op);
         n = n == 0 ? -EPIPE : n;
         *ret_written += n > 0 ? (size_t)n : 0;
@@ -238,7 +241,7 @@ int ambit_tcp_shutdown(ambit_tcp *socket, int how)
 int ambit_tcp_close(ambit_cx *cx, ambit_tcp *socket)
 {
     int rc = io_close(task_of(cx), &socket->handle);
-    if (rc != -EALREADY) {
+    if (rc != -EALREADY && rc != -EDEADLK) {
         free(socket);
     }
     return rc;
