@@ -36,6 +36,15 @@ static uint64_t worker_bit(const struct worker *worker)
     return UINT64_C(1) << worker->index;
 }
 
+/* Where all are awake nobody would be woken: then a search need not be known,
+ * and a line that all write is left alone. */
+static bool sleeps_any(struct runtime *runtime)
+{
+    /* ORDER(sleep): relaxed.  A guess: a search that is not known of costs a
+     * wake too many at most. */
+    return atomic_load_explicit(&runtime->sleeping, memory_order_relaxed) != 0;
+}
+
 static void search_begin(struct worker *worker)
 {
     worker->searching = true;
@@ -60,13 +69,13 @@ bool idle_steal(struct worker *worker)
     if (!steal_is_allowed(worker) || steal_pause_end(worker) > 0) {
         return false;
     }
-    if (!worker->searching) {
+    if (!worker->searching && sleeps_any(worker->runtime)) {
         search_begin(worker);
     }
     if (!steal_search(worker)) {
         return false;
     }
-    if (search_end(worker)) {
+    if (!worker->searching || search_end(worker)) {
         idle_alert(worker->runtime); /* there may be more where it was */
     }
     return true;
@@ -89,9 +98,12 @@ static bool could_steal(struct worker *worker)
            steal_pause_end(worker) == 0;
 }
 
+/* Others' queues are looked at now and then, lest they lose their lines; its
+ * own one all the time. */
 static bool look(struct worker *worker)
 {
-    for (unsigned i = 0; i < SPIN_LOOK_EVERY; i++) {
+    for (unsigned i = 0;
+         i < SPIN_LOOK_EVERY && note_queue_seems_empty(&worker->inject); i++) {
         cpu_relax();
     }
     return worker_is_due(worker) || could_steal(worker);

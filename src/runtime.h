@@ -34,11 +34,12 @@ struct runtime {
     bool going;
     bool running;
 
-    /* any thread */
+    /* any thread; what is looked at with each note and each turn lies apart from
+     * what changes while all are awake */
     _Alignas(CACHE_LINE) _Atomic uint64_t sleeping; /* ORDER(sleep), a bit each */
-    _Atomic uint32_t searching;                     /* ORDER(search) */
     _Atomic bool stopping;                          /* ORDER(stop) */
-    _Atomic uint32_t next_worker;                   /* for foreign threads */
+    _Alignas(CACHE_LINE) _Atomic uint32_t searching; /* ORDER(search) */
+    _Alignas(CACHE_LINE) _Atomic uint32_t next_worker; /* for foreign threads */
     _Atomic uint32_t next_placed;                   /* ORDER(turn): place.c */
     _Atomic uint32_t unstarted;                     /* ORDER(unstarted) */
     _Atomic uint64_t late_replies;                  /* ORDER(stats) */

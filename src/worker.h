@@ -117,7 +117,8 @@ struct worker {
 
     /* any thread */
     _Alignas(CACHE_LINE) struct note_queue inject;
-    struct note_queue offered;    /* unstarted tasks; thieves take them too */
+    _Alignas(CACHE_LINE) struct note_queue offered; /* unstarted tasks; thieves */
+                                                    /* take them, too */
     struct deque fresh;           /* unstarted SEND tasks */
     _Alignas(CACHE_LINE) struct worker_stats stats;
 };
