@@ -25,15 +25,14 @@ static void deadline_fired(struct timer *timer)
 /* On the host's worker. */
 static void deadline_set(struct region *region, int64_t deadline_ns)
 {
-    worker_timer_disarm(&region->deadline_timer);
     /* ORDER(deadline): relaxed.  A figure for deadline_in_force(). */
     atomic_store_explicit(&region->deadline_ns, deadline_ns,
                           memory_order_relaxed);
     lane_deadline(region, deadline_ns);
     if (deadline_ns == INT64_MAX) {
-        return;
-    }
-    if (deadline_ns <= clock_now_ns()) {
+        worker_timer_disarm(&region->deadline_timer);
+    } else if (clock_has_passed(deadline_ns)) {
+        worker_timer_disarm(&region->deadline_timer);
         deadline_fired(&region->deadline_timer);
     } else {
         worker_timer_arm(&region->deadline_timer, deadline_ns);

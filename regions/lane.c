@@ -35,7 +35,9 @@ static void set_due(struct region *region, int64_t due_ns)
 {
     /* ORDER(due): relaxed.  A hint; pairs with lane_push() and due_of(). */
     atomic_store_explicit(&region->owner.due_ns, due_ns, memory_order_relaxed);
-    add_flags(region, OWNER_TIMED);
+    if ((flags_of(region) & OWNER_TIMED) == 0) {
+        add_flags(region, OWNER_TIMED);
+    }
 }
 
 void lane_open(struct region *region, enum ambit_priority own)

@@ -127,5 +127,7 @@ uint64_t random_mix(uint64_t x);
 
 /* clock.c */
 int64_t clock_now_ns(void);
+/* It is now, or was: for times that are far off, by a cheaper clock. */
+bool clock_has_passed(int64_t ns);
 
 #endif

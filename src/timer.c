@@ -113,18 +113,37 @@ static void cut(struct timer *timer)
     }
 }
 
+/* An armed one with nothing below that may stay where it is: it is due later
+ * than before, or not before its parent, where it can be seen who that is. */
+static bool may_stay(const struct timer_heap *heap, const struct timer *timer,
+                     int64_t when_ns)
+{
+    if (timer->child != NULL) {
+        return false;
+    }
+    return timer == heap->root || when_ns >= timer->when_ns ||
+           (timer->prev->child == timer && when_ns >= timer->prev->when_ns);
+}
+
 void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns)
 {
     ASSERT(timer->fired != NULL);
-    if (timer->armed) {
+    when_ns = when_ns < heap->firing_ns ? heap->firing_ns : when_ns;
+    bool stays = timer->armed && may_stay(heap, timer, when_ns);
+    if (stays) {
+        TELL(TIMER_DISARMED, timer, NULL, 0);
+    } else if (timer->armed) {
         timer_disarm(heap, timer);
     }
-    timer->child = NULL;
-    timer->when_ns = when_ns < heap->firing_ns ? heap->firing_ns : when_ns;
+    timer->when_ns = when_ns;
     timer->order = heap->armed_ever++;
-    timer->armed = true;
-    heap->armed++;
     TELL(TIMER_ARMED, timer, NULL, when_ns);
+    if (stays) {
+        return;
+    }
+    timer->armed = true;
+    timer->child = NULL;
+    heap->armed++;
     root_set(heap, meld(heap->root, timer));
 }
 

@@ -7,9 +7,11 @@
  *   W9_deadline_scope  a scope with a deadline is opened and closed: more than
  *                      the peers' arm + cancel, as it opens a region too
  *   W9_arm_cancel      the deadline of an open scope is moved: one timer
- *                      cancelled and one armed, as the peers do
+ *                      cancelled and one armed
+ *   W9_arm_cancel_now  the same by ambit_after(), which reads the clock, as
+ *                      Tokio and Go do in theirs; libuv does not
  *
- * and the latter once more while many other timers are armed: those of poll
+ * and W9_arm_cancel once more while many other timers are armed: those of poll
  * tasks that sleep.
  */
 #include "tests/bench/bench.h"
@@ -100,6 +102,20 @@ int bench_sleepers(void)
 static int move_round(ambit_cx *cx, void *arg)
 {
     uint64_t n = *(uint64_t *)arg;
+    ambit_time far = ambit_after(ambit_s(3600));
+    int rc = 0;
+    ambit_scope (cx, limited, &rc, .deadline = far) {
+        for (uint64_t i = 0; i < n && rc == 0; i++) {
+            ambit_time when = {far.ns - ambit_ms((int64_t)(i & 1023)).ns};
+            rc = ambit_set_deadline(limited, when);
+        }
+    }
+    return rc;
+}
+
+static int move_now_round(ambit_cx *cx, void *arg)
+{
+    uint64_t n = *(uint64_t *)arg;
     int rc = 0;
     ambit_scope (cx, limited, &rc, .deadline = ambit_after(ambit_s(3600))) {
         for (uint64_t i = 0; i < n && rc == 0; i++) {
@@ -182,6 +198,9 @@ static int arm_cancel(ambit_cx *cx, void *arg)
     uint64_t n = bench_count(1000000);
     (void)arg;
     int rc = bench_ns(cx, "W9_arm_cancel", "ns/op", n, move_round, &n);
+    if (rc == 0) {
+        rc = bench_ns(cx, "W9_arm_cancel_now", "ns/op", n, move_now_round, &n);
+    }
     if (rc == 0) {
         rc = move_among(cx, &(struct among){"W9_arm_cancel_100k_armed", NULL,
                                             bench_count(100000), n});
