@@ -47,24 +47,21 @@ int task_pay_from(struct task *task, struct quota *quota)
     return refusal != 0 ? refusal : -EDQUOT;
 }
 
-/* A cx is used by its own task. */
-static void check_runs(struct task *task)
-{
 #ifdef AMBIT_CHECKED
+void park_check_runs(struct task *task)
+{
     RULE(LOCAL_CX_1);
     REQUIRE(worker_self != NULL && worker_self->current == task,
             "a cx was used by another task than its own, or on another thread");
-#else
-    (void)task;
-#endif
 }
+#endif
 
 int park_check_with(struct task *task, uint32_t needs)
 {
     if (UNLIKELY(task_worker(task) == NULL)) {
         return -EPERM;
     }
-    check_runs(task);
+    park_check_runs(task);
     return park_refusal(task, needs);
 }
 

@@ -73,6 +73,16 @@ int park_check(struct task *task);
  * without: OWNER_WITHOUT(caps).  -EPERM then, before all else. */
 int park_check_with(struct task *task, uint32_t needs);
 
+/* In checked builds: the caller is the task whose cx was used. */
+#ifdef AMBIT_CHECKED
+void park_check_runs(struct task *task);
+#else
+static inline void park_check_runs(struct task *task)
+{
+    (void)task;
+}
+#endif
+
 /* Suspends; abort NULL: not interruptible.  Returns what the wake said. */
 int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
              void *arg);
