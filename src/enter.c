@@ -52,11 +52,16 @@ static inline bool has_fresh(struct worker *worker)
     return worker->pinned.first != NULL || !deque_is_empty(&worker->fresh);
 }
 
+static inline bool is_fresh_turn(struct worker *worker)
+{
+    return has_fresh(worker) && worker->pass_left == 0 &&
+           worker->fresh_left > 0 && worker->turn_left > 0;
+}
+
 /* The next unstarted one, where it is their turn. */
 static inline struct task *next_fresh_task(struct worker *worker)
 {
-    if (!has_fresh(worker) || worker->pass_left > 0 ||
-        worker->fresh_left == 0 || worker->turn_left == 0) {
+    if (!is_fresh_turn(worker)) {
         return NULL;
     }
     struct task *task = take_fresh(worker);
@@ -202,7 +207,7 @@ static void take_back(struct worker *worker)
 
 /* A stack on which an unstarted task begins, or NULL.  Where there is none to
  * lend the loop says so; on a task's stack it waits for that. */
-static inline struct stack *next_fresh(struct worker *worker)
+static struct stack *next_fresh(struct worker *worker)
 {
     struct task *task = next_fresh_task(worker);
     if (task == NULL) {
@@ -223,7 +228,7 @@ static inline struct stack *next_fresh(struct worker *worker)
  * Unstarted ones and passes of ready ones take turns. */
 static inline struct stack *choose(struct worker *worker)
 {
-    struct stack *stack = next_fresh(worker);
+    struct stack *stack = is_fresh_turn(worker) ? next_fresh(worker) : NULL;
     if (stack != NULL || worker->turn_left == 0) {
         return stack;
     }

@@ -47,25 +47,28 @@ int task_pay_from(struct task *task, struct quota *quota)
     return refusal != 0 ? refusal : -EDQUOT;
 }
 
-#ifdef AMBIT_CHECKED
-void park_check_runs(struct task *task)
+/* A cx is used by its own task. */
+static void check_runs(struct task *task)
 {
+#ifdef AMBIT_CHECKED
     RULE(LOCAL_CX_1);
     REQUIRE(worker_self != NULL && worker_self->current == task,
             "a cx was used by another task than its own, or on another thread");
-}
+#else
+    (void)task;
 #endif
+}
 
 int park_check_with(struct task *task, uint32_t needs)
 {
     if (UNLIKELY(task_worker(task) == NULL)) {
         return -EPERM;
     }
-    park_check_runs(task);
+    check_runs(task);
     return park_refusal(task, needs);
 }
 
-int park_check(struct task *task)
+int park_check_slow(struct task *task)
 {
     return park_check_with(task, 0);
 }

@@ -68,20 +68,11 @@ typedef enum park_answer park_abort_fn(struct task *task, void *arg);
 
 /* 0 when a primitive may begin; -ECANCELED, -ETIMEDOUT (clean-up time spent)
  * or -EPERM (this thread cannot suspend) when it must not. */
-int park_check(struct task *task);
+static inline int park_check(struct task *task); /* task.h */
+int park_check_slow(struct task *task);
 /* The same for a primitive that needs something the task's region may be
  * without: OWNER_WITHOUT(caps).  -EPERM then, before all else. */
 int park_check_with(struct task *task, uint32_t needs);
-
-/* In checked builds: the caller is the task whose cx was used. */
-#ifdef AMBIT_CHECKED
-void park_check_runs(struct task *task);
-#else
-static inline void park_check_runs(struct task *task)
-{
-    (void)task;
-}
-#endif
 
 /* Suspends; abort NULL: not interruptible.  Returns what the wake said. */
 int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,

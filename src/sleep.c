@@ -8,19 +8,20 @@
 #include "src/runtime.h"
 #include "src/task.h"
 
-/* A task on a pool thread cannot suspend, but it can ask. */
 int ambit_checkpoint(ambit_cx *cx)
 {
     struct task *task = task_of(cx);
-    /* ORDER(cancel): acquire.  Pairs with the release in mark(). */
-    bool cancelled = (atomic_load_explicit(&task->scope->flags,
-                                           memory_order_acquire) &
-                      OWNER_CANCELLED) != 0;
-    if (task_worker(task) == NULL) {
-        return cancelled ? -ECANCELED : 0;
+    int rc = park_check(task);
+    if (rc == -EPERM) {
+        /* ORDER(cancel): acquire.  Pairs with the release in mark(): a task on
+         * a pool thread cannot suspend, but it can ask. */
+        return (atomic_load_explicit(&task->scope->flags,
+                                     memory_order_acquire) &
+                OWNER_CANCELLED) != 0
+                   ? -ECANCELED
+                   : 0;
     }
-    park_check_runs(task);
-    return LIKELY(!cancelled && task->masked == 0) ? 0 : park_check(task);
+    return rc;
 }
 
 int ambit_yield(ambit_cx *cx)

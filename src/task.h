@@ -194,6 +194,21 @@ static inline struct quota *task_quota(const struct task *task)
                                       : task->scope->quota;
 }
 
+/* In line where there is nothing to say; checked builds look at more. */
+static inline int park_check(struct task *task)
+{
+#ifndef AMBIT_CHECKED
+    /* ORDER(cancel): seq_cst.  As in park_refusal(). */
+    bool cancelled = (atomic_load_explicit(&task->scope->flags,
+                                           memory_order_seq_cst) &
+                      OWNER_CANCELLED) != 0;
+    if (LIKELY(!cancelled && task->masked == 0 && task_worker(task) != NULL)) {
+        return 0;
+    }
+#endif
+    return park_check_slow(task);
+}
+
 /* Pays for one wait before it begins.  0, or what the call answers instead. */
 int task_pay_from(struct task *task, struct quota *quota);
 static inline int task_pay(struct task *task)

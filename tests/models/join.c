@@ -56,7 +56,7 @@ void park_abort(struct task *of)
     (void)of;
 }
 
-int park_check(struct task *of)
+int park_check_slow(struct task *of)
 {
     (void)of;
     return 0;

@@ -79,7 +79,7 @@ bool blocking_cancel(struct blocking_pool *pool, struct blocking_job *job)
     return false;
 }
 
-int park_check(struct task *of)
+int park_check_slow(struct task *of)
 {
     (void)of;
     model_fail("nothing is limited here");

@@ -66,7 +66,7 @@ int64_t park(struct task *whom, enum park_kind kind, park_abort_fn *abort_fn,
     return task.wake_value;
 }
 
-int park_check(struct task *whom)
+int park_check_slow(struct task *whom)
 {
     (void)whom;
     return 0;
