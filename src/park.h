@@ -68,8 +68,7 @@ typedef enum park_answer park_abort_fn(struct task *task, void *arg);
 
 /* 0 when a primitive may begin; -ECANCELED, -ETIMEDOUT (clean-up time spent)
  * or -EPERM (this thread cannot suspend) when it must not. */
-static inline int park_check(struct task *task); /* task.h */
-int park_check_slow(struct task *task);
+int park_check_slow(struct task *task); /* park_check(): src/task.h */
 /* The same for a primitive that needs something the task's region may be
  * without: OWNER_WITHOUT(caps).  -EPERM then, before all else. */
 int park_check_with(struct task *task, uint32_t needs);

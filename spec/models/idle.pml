@@ -3,7 +3,7 @@
  * idle.pml -- how a worker falls asleep, and who wakes it.
  *
  * Of: src/idle.c    idle_sleep idle_wait idle_steal search_begin search_end
- *       idle_alert idle_wake claim_sleeper
+ *       sleeps_any idle_alert idle_wake claim_sleeper
  *     src/steal.c   steal_any steal_could
  *     src/worker.c  worker_post worker_loop
  *     src/note.h    note_put note_take
@@ -75,11 +75,13 @@ inline run_one()
     running++
 }
 
+/* A search need not be known of where all seem to be awake: the guess may be
+ * wrong either way. */
 inline begin_search()
 {
     if
     :: !looking -> looking = true; searching++
-    :: else
+    :: skip
     fi
 }
 
@@ -141,7 +143,11 @@ turn:
     }
     if
     :: got ->
-        end_search();
+        last = true;
+        if
+        :: looking -> end_search()
+        :: else
+        fi;
 #ifndef BUG_NO_HANDOVER
         if
         :: last -> alert()

@@ -2,9 +2,9 @@
 /*
  * blocking.c -- a call that does nothing, on the pool for calls that block.
  *
- *   W13_blocking       1,000 BLOCKING tasks at once, joined by their scope;
- * four threads, as libuv has and the Tokio peer is given W13_blocking_call
- * ambit_blocking() again and again: one round trip
+ *   W13_blocking       1,000 BLOCKING tasks at once, joined by their scope; four
+ *                      threads, as libuv has and the Tokio peer is given
+ *   W13_blocking_call  ambit_blocking() again and again: one round trip
  */
 #include "tests/bench/bench.h"
 

@@ -2,14 +2,18 @@
 /*
  * coordination.c -- two workers that have to agree, as spargio measures it.
  *
- *   S1_ping_pong      256 requests to the other worker, each acknowledged
- * before the next is sent                    steady_ping_pong_rtt S2_send_drain
- * 2,048 messages in one batch, one that asks for their sum, and the sum
- * steady_one_way_send_drain S3_cold_start     a runtime made, 64 round trips,
- * and the runtime gone cold_start_ping_pong S4_fanout         64 requests, one
- * after the other, of 16 tasks that compute a while fanout_fanin_balanced
+ *   S1_ping_pong      256 requests to the other worker, each acknowledged before
+ *                     the next is sent
+ *   S2_send_drain     2,048 messages in one batch, one that asks for their sum,
+ *                     and the sum
+ *   S3_cold_start     a runtime made, 64 round trips, and the runtime gone
+ *   S4_fanout         64 requests, one after the other, of 16 tasks that compute
+ *                     a while
  *   S5_fanout_skewed  the same; one of the 16 computes 40 times as long as each
- *                     of the others                       fanout_fanin_skewed
+ *                     of the others
+ *
+ * There they are steady_ping_pong_rtt, steady_one_way_send_drain,
+ * cold_start_ping_pong, fanout_fanin_balanced and fanout_fanin_skewed.
  *
  * Messages are ring messages.  The last two ran on four workers there, and run
  * on two here, as all else does.  Most of their time is their computing: the

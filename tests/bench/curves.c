@@ -6,9 +6,9 @@
  *       last, ns for each.  _lot: they only return; _fiber, _poll: all n wait
  *       until the last one does, then all are let go on
  *   P4  a scope in a task in a scope ..., n deep, ns for each level.  _join:
- * the way down and up again; _cancel: the way up after a cancel at the top P5
- * the tree of W5 with n leaves, ns for each leaf P6  n workers: W1, W4 and W5,
- * ns for each task, message and leaf
+ *       the way down and up again; _cancel: the way up after a cancel at the top
+ *   P5  the tree of W5 with n leaves, ns for each leaf
+ *   P6  n workers: W1, W4 and W5, ns for each task, message and leaf
  */
 #include "tests/bench/bench.h"
 
