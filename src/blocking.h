@@ -14,7 +14,8 @@
  *     blocking_pool_destroy(pool);
  *
  * A job goes to an idle thread; when none is idle, to a new one; when there are
- * threads_max, to the queue, first in first out; when that is full, back.  The
+ * threads_max, to the queue, first in first out; when that is full, back.  Of
+ * those that are called one comes after the other, as long as jobs wait.  The
  * thread idle for the shortest time works next, so that the others can end.
  *
  * Pool threads have every signal blocked.
