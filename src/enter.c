@@ -28,17 +28,22 @@ static inline void make_current(struct worker *worker, struct task *task)
     worker->current_stack = task->stack;
 }
 
+static NOINLINE struct task *take_oldest(struct worker *worker)
+{
+    bool again;
+    return deque_steal(&worker->fresh, &again);
+}
+
 /* The oldest one of all now and then, so that none waits for ever under a
  * stream of newer ones. */
-static struct task *take_fresh(struct worker *worker)
+static inline struct task *take_fresh(struct worker *worker)
 {
     struct note *note = queue_pop(&worker->pinned);
     if (note != NULL) {
         return CONTAINER_OF(note, struct task, wake_note);
     }
     if (++worker->tick % WORKER_FAIR_TICK == 0) {
-        bool again;
-        struct task *oldest = deque_steal(&worker->fresh, &again);
+        struct task *oldest = take_oldest(worker);
         if (oldest != NULL) {
             return oldest;
         }
