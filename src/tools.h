@@ -65,8 +65,34 @@
 #include <valgrind/memcheck.h>
 #endif
 
+#if TOOL_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+/* liburing maps and unmaps rings without the C library, so TSan does not see
+ * that a mapping is gone before another one takes its place, on whatever
+ * thread.  `what` stands for all mappings of a kind. */
+static inline void tool_will_unmap(const void *what)
+{
+#if TOOL_TSAN
+    __tsan_release((void *)(uintptr_t)what);
+#else
+    (void)what;
+#endif
+}
+
+static inline void tool_has_mapped(const void *what)
+{
+#if TOOL_TSAN
+    __tsan_acquire((void *)(uintptr_t)what);
+#else
+    (void)what;
+#endif
+}
 
 /* Valgrind lets one thread run at a time, and takes a wait inside of
  * io_uring_enter(2) for running: wait in poll(2) instead. */

@@ -415,6 +415,7 @@ static int create(struct worker *worker, struct driver **ret_driver)
         free(driver);
         return rc;
     }
+    tool_has_mapped(&uring_way);
     io_uring_ring_dontfork(&driver->ring);
     arm_bell(driver);
     *ret_driver = &driver->base;
@@ -437,6 +438,7 @@ static void destroy(struct driver *base)
     struct uring *driver = uring_of(base);
     ASSERT(driver->slots.taken == 0);
     disarm_bell(driver);
+    tool_will_unmap(&uring_way);
     io_uring_queue_exit(&driver->ring);
     free(driver->slots.at);
     free(driver);
