@@ -12,11 +12,11 @@
 
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct actor) <= 1024, "one slab class");
+_Static_assert(sizeof(struct actor) <= 512, "one slab class");
 
 struct actor *actor_of_task(struct task *task)
 {
-    return task->hooks == &life_hooks ? task->object : NULL;
+    return task->hooks == &life_hooks ? task->arg : NULL;
 }
 
 ambit_actor_ref actor_ref(struct actor *actor)
@@ -30,18 +30,17 @@ ambit_actor_ref ambit_self(ambit_cx *cx)
     return actor != NULL ? actor_ref(actor) : (ambit_actor_ref){NULL, 0, 0};
 }
 
-static int copy_arg(struct actor_plan *plan)
+static int copy_arg(const struct actor_plan *plan, void **ret_copy)
 {
+    *ret_copy = NULL;
     if (plan->arg == NULL || plan->arg_size == 0) {
-        plan->arg = NULL;
         return 0;
     }
-    void *copy = malloc(plan->arg_size);
-    if (copy == NULL) {
+    *ret_copy = malloc(plan->arg_size);
+    if (*ret_copy == NULL) {
         return -ENOMEM;
     }
-    memcpy(copy, plan->arg, plan->arg_size);
-    plan->arg = copy;
+    memcpy(*ret_copy, plan->arg, plan->arg_size);
     return 0;
 }
 
@@ -52,12 +51,19 @@ static void never_exits(struct task_owner *owner, const struct task_exit *exit)
     base_die(__FILE__, __LINE__, "the task of an actor only goes dormant");
 }
 
+static uint32_t credits_of(const struct actor_plan *plan)
+{
+    return plan->mailbox_max != 0 ? plan->mailbox_max : 1024;
+}
+
 static void actor_init(struct actor *actor, struct runtime *runtime,
                        const struct actor_plan *plan, struct keeper *keeper)
 {
     memset((char *)actor + sizeof(uint64_t) * 8, 0,
            sizeof *actor - sizeof(uint64_t) * 8);
-    actor->plan = *plan;
+    actor->behaviour = plan->behaviour;
+    actor->type = plan->type;
+    actor->batch_max = plan->batch_max != 0 ? plan->batch_max : 64;
     actor->keeper = keeper;
     actor->stub.class_ = SLAB_CLASSES;
     actor->stop.kind = MESSAGE_STOP;
@@ -65,32 +71,30 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     task_init(&actor->task, runtime, &actor->self, actor_turn, actor);
     actor->task.name = plan->name;
     actor->task.hooks = &life_hooks;
-    actor->task.object = actor;
     actor->task.listed = true; /* its regions find it, not the owner */
     atomic_init(&actor->stop_state, STOP_NONE);
     atomic_init(&actor->killed, false);
-    mailbox_open(&actor->mailbox, plan->mailbox_max, &actor->stub);
+    mailbox_open(&actor->mailbox, credits_of(plan), &actor->stub);
 }
 
 int actor_make(struct runtime *runtime, const struct actor_plan *plan,
                struct keeper *keeper, struct actor **ret_actor)
 {
-    struct actor_plan own = *plan;
-    own.mailbox_max = own.mailbox_max != 0 ? own.mailbox_max : 1024;
-    own.batch_max = own.batch_max != 0 ? own.batch_max : 64;
-    if (own.mailbox_max > MAILBOX_MAX) {
+    void *arg;
+    if (plan->mailbox_max > MAILBOX_MAX) {
         return -EINVAL;
     }
-    int rc = copy_arg(&own);
+    int rc = copy_arg(plan, &arg);
     if (rc < 0) {
         return rc;
     }
-    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_1024);
+    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_512);
     if (actor == NULL) {
-        free((void *)(uintptr_t)own.arg);
+        free(arg);
         return -ENOMEM;
     }
-    actor_init(actor, runtime, &own, keeper);
+    actor_init(actor, runtime, plan, keeper);
+    actor->arg = arg;
     *ret_actor = actor;
     return 0;
 }
@@ -114,7 +118,7 @@ void actor_drop(struct actor *actor, struct message *message, int result)
     if (message->kind == MESSAGE_CALL) {
         reply_resolve(message_reply(message), result, NULL, 0, false);
     }
-    actor->plan.behaviour->dispose(actor, message);
+    actor->behaviour->dispose(actor, message);
     count_shared(&runtime->dropped_messages);
 }
 
@@ -174,7 +178,7 @@ struct message *actor_take(struct actor *actor)
  * Those of a small one are home before the next message is handled. */
 static void credits_settle(struct actor *actor)
 {
-    uint32_t max = actor->plan.mailbox_max;
+    uint32_t max = actor->mailbox.credits_max;
     uint32_t lot = max >= 64 ? max / 4 : 0;
     if (actor->credits_due > lot) {
         actor_flush_credits(actor);
@@ -203,7 +207,7 @@ static int handle_one(struct actor *actor, ambit_cx *cx,
     actor->life->news = true;
     RULE(MBX_ACTOR_1);
     TELL(MESSAGE_HANDLED, &actor->mailbox, message, 0);
-    int rc = actor->plan.behaviour->handle(actor, cx, message);
+    int rc = actor->behaviour->handle(actor, cx, message);
     actor->current = NULL;
     actor->credits_due++;
     return rc;
@@ -238,7 +242,7 @@ enum batch {
 /* Handles what is queued, up to a batch.  ENDS: *ret_reason says why. */
 static enum batch run_batch(struct actor *actor, ambit_cx *cx, int *ret_reason)
 {
-    for (uint32_t i = 0; i < actor->plan.batch_max; i++) {
+    for (uint32_t i = 0; i < actor->batch_max; i++) {
         if (owner_is_cancelled(actor->task.scope)) {
             *ret_reason = reason_of_cancel(actor);
             return BATCH_ENDS;
@@ -264,7 +268,7 @@ static enum batch run_idle(struct actor *actor, ambit_cx *cx, enum batch batch,
     }
     actor->life->news = false;
     RULE(SRV_IDLE_1);
-    int rc = actor->plan.behaviour->idle(actor, cx);
+    int rc = actor->behaviour->idle(actor, cx);
     if (rc == AMBIT_STOP || rc < 0) {
         *ret_reason = rc < 0 ? rc : 0;
         return BATCH_ENDS;
@@ -312,7 +316,7 @@ static bool life_starts(struct actor *actor, ambit_cx *cx, int *ret_reason)
         *ret_reason = reason_of_cancel(actor);
         return false;
     }
-    *ret_reason = actor->plan.behaviour->init(actor, cx, life->state);
+    *ret_reason = actor->behaviour->init(actor, cx, life->state);
     if (*ret_reason < 0) {
         return false;
     }

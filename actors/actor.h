@@ -36,14 +36,14 @@ struct behaviour {
     void (*terminate)(struct actor *actor, ambit_cx *cx, int reason);
     /* A message that will never be handled. */
     void (*dispose)(struct actor *actor, struct message *message);
+    /* Bytes of a life: its state, and what the handlers need behind it. */
+    size_t (*life_size)(const void *type);
 };
 
 struct actor_plan {
     const struct behaviour *behaviour;
     const void *type;       /* struct ambit_actor_type or ambit_server_type */
     const char *name;
-    size_t state_size;
-    size_t reply_size;
     uint32_t mailbox_max;
     uint32_t batch_max;
     const void *arg;
@@ -63,6 +63,13 @@ struct kept_reply {
     const struct ambit_site *at;
 };
 
+/* Answered ones are swept. */
+struct kept_replies {
+    uint32_t len;
+    uint32_t room;
+    struct kept_reply at[];
+};
+
 /* The region of a life, from when it is needed. */
 struct life_region {
     struct region region;
@@ -72,37 +79,40 @@ struct life_region {
 struct life {
     struct life_region *own;    /* mailbox.lock; NULL: the life is bare */
     const char *cancel_text;    /* mailbox.lock: of a bare one's cancel */
-    struct kept_reply *kept;    /* answered ones are swept */
-    uint32_t kept_len;
-    uint32_t kept_room;
+    struct kept_replies *kept;  /* NULL: none was taken yet */
     int reason;                 /* why it ends; a panic until told otherwise */
     bool cancelled;             /* mailbox.lock: when it was bare, by name */
-    bool inited;
     bool news;                  /* handled something since the last idle */
-    bool panicked;
-    bool brief;                 /* its region is in a frame of its end */
+    bool inited : 1;
+    bool panicked : 1;
+    bool brief : 1;             /* its region is in a frame of its end */
     unsigned char state[] __attribute__((aligned(16)));
 };
 
 struct actor {
     struct mailbox mailbox;      /* first: the slab keeps it */
-    struct task task;
-    struct task_owner self;      /* owner of the task */
-    struct actor_plan plan;      /* arg is our own copy */
-    struct region *parent;
-    struct keeper *keeper;
-    struct life *life;           /* mailbox.lock for other threads */
     struct message *current;     /* being handled */
-    bool current_kept;           /* its reply was taken for later */
     uint32_t credits_due;        /* handled, not yet given back */
-    _Atomic uint8_t stop_state;  /* ORDER(actor-stop), enum stop_state */
-    _Atomic bool killed;         /* ORDER(actor-kill) */
-    struct task *starter;        /* mailbox.lock: waits for init */
-    bool abandoned;              /* mailbox.lock: but was cancelled */
+    uint32_t batch_max;          /* once */
+    struct life *life;           /* mailbox.lock for other threads */
+    const struct behaviour *behaviour; /* once */
+    const void *type;            /* once: of the behaviour */
+    struct keeper *keeper;       /* once */
+    bool current_kept;           /* its reply was taken for later */
+    bool abandoned;              /* mailbox.lock: its starter was cancelled */
     bool was_started;            /* a life: init has succeeded once */
+    _Atomic bool killed;         /* ORDER(actor-kill) */
+    _Atomic uint8_t stop_state;  /* ORDER(actor-stop), enum stop_state */
+    struct task task;            /* on lines of its own */
+    struct task_owner self;      /* owner of the task */
+    void *arg;                   /* once: our own copy */
+    struct region *parent;
+    struct task *starter;        /* mailbox.lock: waits for init */
     struct message stub;
     struct message stop;
 };
+
+_Static_assert(offsetof(struct actor, task) == 128, "whole cache lines");
 
 /* Where the stop message is.  As the head of the queue it is still part of the
  * chain though it was taken, so it cannot be pushed again before the next
@@ -152,13 +162,11 @@ void actor_drop(struct actor *actor, struct message *message, int result);
 int life_begin(struct actor *actor, struct region *parent);
 /* With the mailbox's lock: asks it to end, if there is one. */
 void life_cancel(struct actor *actor, const char *text);
-/* Behind the state. */
-void *life_reply_room(struct actor *actor);
 /* On the turn: closes the region. */
 void life_end(struct actor *actor, int reason);
 /* The region is closed; the last use of the actor by this life. */
 void life_over(struct actor *actor);
-int life_keep_reply(struct life *life, struct kept_reply kept);
+int life_keep_reply(struct life *life, struct kept_reply reply);
 void life_drop_replies(struct actor *actor);
 extern const struct task_hooks life_hooks;
 

@@ -103,7 +103,6 @@ static int task_child_main(ambit_cx *cx, void *arg)
 {
     struct child *child = *(struct child **)arg;
     struct ambit_scope_block block;
-    task_of(cx)->object = child;
     int rc = ambit_scope_open(cx, &block, NULL);
     if (rc == 0) {
         task_set_region(child, region_of(block.region));
@@ -119,12 +118,12 @@ static int task_child_main(ambit_cx *cx, void *arg)
 
 static void task_child_panics(struct task *task)
 {
-    task_set_region(task->object, NULL);
+    task_set_region(*(struct child **)task->arg, NULL);
 }
 
 static void task_child_panicked(struct task *task)
 {
-    supervisor_post(task->object, EVENT_ENDED, -EOWNERDEAD);
+    supervisor_post(*(struct child **)task->arg, EVENT_ENDED, -EOWNERDEAD);
     task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
 }
 

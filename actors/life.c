@@ -22,27 +22,19 @@ static int run_terminate(ambit_cx *cx, void *arg)
     struct life *life = actor->life;
     if (life->inited) {
         RULE(SRV_TERM_1);
-        actor->plan.behaviour->terminate(actor, cx, life->reason);
+        actor->behaviour->terminate(actor, cx, life->reason);
     }
     return 0;
 }
 
-static struct life *life_alloc(const struct actor_plan *plan)
+static struct life *life_alloc(const struct actor *actor)
 {
-    size_t state = plan->state_size;
-    if (plan->reply_size > 0) {
-        state = (state + 15) / 16 * 16 + plan->reply_size;
-    }
-    struct life *life = calloc(1, sizeof *life + state);
+    size_t state = actor->behaviour->life_size(actor->type);
+    struct life *life = calloc(1, offsetof(struct life, state) + state);
     if (life != NULL) {
         life->reason = -EOWNERDEAD;
     }
     return life;
-}
-
-void *life_reply_room(struct actor *actor)
-{
-    return actor->life->state + (actor->plan.state_size + 15) / 16 * 16;
 }
 
 /* --- the region ------------------------------------------------------------ */
@@ -68,10 +60,10 @@ static void open_late(struct actor *actor, struct life_region *own)
     const struct region_cause asked = {
         .kind = AMBIT_CANCEL_SHUTDOWN,
         .text = life->cancel_text,
-        .region = actor->plan.name,
+        .region = actor->task.name,
     };
     region_open_late(&own->region, actor->parent, &actor->task,
-                     actor->plan.name, life->cancelled ? &asked : NULL);
+                     actor->task.name, life->cancelled ? &asked : NULL);
     life->own = own;
     spin_unlock(&actor->mailbox.lock);
     int rc = lend_terminate(actor, own);
@@ -80,7 +72,7 @@ static void open_late(struct actor *actor, struct life_region *own)
 
 static int open_region(struct task *task)
 {
-    struct actor *actor = task->object;
+    struct actor *actor = task->arg;
     struct life_region *own = malloc(sizeof *own);
     if (own == NULL) {
         return -ENOMEM;
@@ -93,7 +85,7 @@ static int open_region(struct task *task)
 /* Where the parent has more to hand on than its cancel. */
 static int open_early(struct actor *actor, struct life *life)
 {
-    struct ambit_scope_options options = {.name = actor->plan.name};
+    struct ambit_scope_options options = {.name = actor->task.name};
     struct life_region *own = malloc(sizeof *own);
     if (own == NULL) {
         return -ENOMEM;
@@ -133,7 +125,7 @@ static int life_open(struct actor *actor, struct life *life)
 
 int life_begin(struct actor *actor, struct region *parent)
 {
-    struct life *life = life_alloc(&actor->plan);
+    struct life *life = life_alloc(actor);
     if (life == NULL) {
         return -ENOMEM;
     }
@@ -227,43 +219,53 @@ void life_over(struct actor *actor)
 }
 
 /* Forgets those that were answered, or whose callers have left. */
-static void kept_sweep(struct life *life)
+static void kept_sweep(struct kept_replies *kept)
 {
     uint32_t len = 0;
-    for (uint32_t i = 0; i < life->kept_len; i++) {
-        if (reply_is_open(life->kept[i].reply)) {
-            life->kept[len++] = life->kept[i];
+    for (uint32_t i = 0; i < kept->len; i++) {
+        if (reply_is_open(kept->at[i].reply)) {
+            kept->at[len++] = kept->at[i];
         }
     }
-    life->kept_len = len;
+    kept->len = len;
+}
+
+static bool kept_has_room(const struct kept_replies *kept)
+{
+    return kept != NULL && kept->len < kept->room;
 }
 
 /* Room for one more.  Swept when full, doubled when that frees less than half:
  * constant cost for each reply, and never more than twice the open ones. */
 static int kept_make_room(struct life *life)
 {
-    if (life->kept_len < life->kept_room) {
+    struct kept_replies *old = life->kept;
+    if (kept_has_room(old)) {
         return 0;
     }
-    kept_sweep(life);
-    if (life->kept_room > 0 && life->kept_len <= life->kept_room / 2) {
-        return 0;
+    if (old != NULL) {
+        kept_sweep(old);
+        if (old->len <= old->room / 2) {
+            return 0;
+        }
     }
-    uint32_t room = life->kept_room == 0 ? 16 : life->kept_room * 2;
-    struct kept_reply *kept = realloc(life->kept, room * sizeof *kept);
+    uint32_t room = old == NULL ? 16 : old->room * 2;
+    struct kept_replies *kept =
+        realloc(old, sizeof *kept + room * sizeof kept->at[0]);
     if (kept == NULL) {
-        return life->kept_len < life->kept_room ? 0 : -ENOMEM;
+        return kept_has_room(old) ? 0 : -ENOMEM;
     }
+    kept->len = old == NULL ? 0 : kept->len;
+    kept->room = room;
     life->kept = kept;
-    life->kept_room = room;
     return 0;
 }
 
-int life_keep_reply(struct life *life, struct kept_reply kept)
+int life_keep_reply(struct life *life, struct kept_reply reply)
 {
     int rc = kept_make_room(life);
     if (rc == 0) {
-        life->kept[life->kept_len++] = kept;
+        life->kept->at[life->kept->len++] = reply;
     }
     return rc;
 }
@@ -274,16 +276,16 @@ static void tell_dropped(struct actor *actor, const struct ambit_site *at)
     log_line(actor->task.runtime, AMBIT_LOG_WARNING,
              "server \"%s\" ends without the reply it took at %s:%d; the "
              "caller is told that it is dead",
-             actor->plan.name, at != NULL ? at->file : "?",
+             actor->task.name, at != NULL ? at->file : "?",
              at != NULL ? at->line : 0);
 }
 
 void life_drop_replies(struct actor *actor)
 {
-    struct life *life = actor->life;
+    struct kept_replies *all = actor->life->kept;
     unsigned told = 0;
-    while (life->kept_len > 0) {
-        struct kept_reply kept = life->kept[--life->kept_len];
+    while (all != NULL && all->len > 0) {
+        struct kept_reply kept = all->at[--all->len];
         RULE(SRV_REPLY_1);
         int rc = reply_resolve(kept.reply, -EOWNERDEAD, NULL, 0, false);
         if (rc == 0 && told++ < DROPPED_TOLD) {
@@ -296,7 +298,7 @@ void life_drop_replies(struct actor *actor)
  * region looks there, and does not mind. */
 static void nudge(struct task *task)
 {
-    struct actor *actor = task->object;
+    struct actor *actor = task->arg;
     owner_mark(&actor->self);
     if (mailbox_nudge(&actor->mailbox,
                       mailbox_generation(&actor->mailbox)) == PUSH_START) {
@@ -306,7 +308,7 @@ static void nudge(struct task *task)
 
 static void panic_begins(struct task *task)
 {
-    struct actor *actor = task->object;
+    struct actor *actor = task->arg;
     actor->life->panicked = true;
     actor->life->reason = -EOWNERDEAD;
     if (actor->current != NULL) {
@@ -323,7 +325,7 @@ static void panic_begins(struct task *task)
 /* All scopes are closed, the region of the life with them. */
 static void panic_ends(struct task *task)
 {
-    struct actor *actor = task->object;
+    struct actor *actor = task->arg;
     if (actor->life->own == NULL) {
         (void)life_close(actor);
     }
@@ -333,7 +335,7 @@ static void panic_ends(struct task *task)
 static void gone(struct task *task)
 {
     struct actor *actor = CONTAINER_OF(task, struct actor, task);
-    runtime_free(task->runtime, SLAB_HANDLE_1024, actor);
+    runtime_free(task->runtime, SLAB_HANDLE_512, actor);
 }
 
 const struct task_hooks life_hooks = {

@@ -85,8 +85,10 @@ struct mailbox {
     struct list_node waiters;
     _Atomic(struct message *) tail; /* ORDER(mailbox-link) */
 
-    /* the receiver; on a line of its own: it is written for each message */
-    _Alignas(CACHE_LINE) struct message *head;
+    /* the receiver; from here on a line without senders: it is written for each
+     * message */
+    unsigned char apart[24];
+    struct message *head;
 };
 
 _Static_assert(offsetof(struct mailbox, head) == 64, "what a slab keeps");

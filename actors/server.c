@@ -10,13 +10,19 @@
 
 static const struct ambit_server_type *type_of(const struct actor *actor)
 {
-    return actor->plan.type;
+    return actor->type;
+}
+
+/* The reply is made behind the state. */
+static size_t reply_offset(const struct ambit_server_type *type)
+{
+    return (type->state_size + 15) & ~(size_t)15;
 }
 
 static int server_init(struct actor *actor, ambit_cx *cx, void *state)
 {
     const struct ambit_server_type *type = type_of(actor);
-    return type->init != NULL ? type->init(cx, state, actor->plan.arg) : 0;
+    return type->init != NULL ? type->init(cx, state, actor->arg) : 0;
 }
 
 /* A handler that was called off because its server ends has not answered. */
@@ -31,7 +37,7 @@ static int handle_call(struct actor *actor, ambit_cx *cx,
                        struct message *message)
 {
     const struct ambit_server_type *type = type_of(actor);
-    void *room = life_reply_room(actor);
+    void *room = actor->life->state + reply_offset(type);
     ambit_reply reply = message_reply(message);
     int rc = -EOPNOTSUPP;
     if (type->handle_call != NULL) {
@@ -100,8 +106,19 @@ static void server_dispose(struct actor *actor, struct message *message)
     }
 }
 
+static size_t server_life_size(const void *type)
+{
+    const struct ambit_server_type *of = type;
+    return reply_offset(of) + of->reply_size;
+}
+
 static const struct behaviour server = {
-    server_init, server_handle, server_idle, server_terminate, server_dispose,
+    .init = server_init,
+    .handle = server_handle,
+    .idle = server_idle,
+    .terminate = server_terminate,
+    .dispose = server_dispose,
+    .life_size = server_life_size,
 };
 
 struct actor_plan server_plan_of(const struct ambit_server_type *type,
@@ -114,8 +131,6 @@ struct actor_plan server_plan_of(const struct ambit_server_type *type,
         .behaviour = &server,
         .type = type,
         .name = type->name != NULL ? type->name : "server",
-        .state_size = type->state_size,
-        .reply_size = type->reply_size,
         .mailbox_max = limits->mailbox_max,
         .batch_max = limits->batch_max,
         .arg = arg,

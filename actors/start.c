@@ -48,7 +48,7 @@ static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
     bool failed_later = actor->was_started;
     int result = start_result(actor, reason);
     struct task_exit exit = {
-        .name = actor->plan.name,
+        .name = actor->task.name,
         .end = reason == -EOWNERDEAD ? TASK_PANICKED : TASK_RETURNED,
         .result = reason,
     };
@@ -109,21 +109,21 @@ int actor_start(ambit_cx *cx, ambit_region *region,
 
 static int plain_init(struct actor *actor, ambit_cx *cx, void *state)
 {
-    const struct ambit_actor_type *type = actor->plan.type;
-    return type->init != NULL ? type->init(cx, state, actor->plan.arg) : 0;
+    const struct ambit_actor_type *type = actor->type;
+    return type->init != NULL ? type->init(cx, state, actor->arg) : 0;
 }
 
 static int plain_handle(struct actor *actor, ambit_cx *cx,
                         struct message *message)
 {
-    const struct ambit_actor_type *type = actor->plan.type;
+    const struct ambit_actor_type *type = actor->type;
     return type->handle(cx, actor->life->state, message_body(message),
                         message->size);
 }
 
 static int plain_idle(struct actor *actor, ambit_cx *cx)
 {
-    const struct ambit_actor_type *type = actor->plan.type;
+    const struct ambit_actor_type *type = actor->type;
     if (type->handle_idle == NULL) {
         return 0;
     }
@@ -133,7 +133,7 @@ static int plain_idle(struct actor *actor, ambit_cx *cx)
 
 static void plain_terminate(struct actor *actor, ambit_cx *cx, int reason)
 {
-    const struct ambit_actor_type *type = actor->plan.type;
+    const struct ambit_actor_type *type = actor->type;
     if (type->terminate != NULL) {
         type->terminate(cx, actor->life->state, reason);
     }
@@ -141,14 +141,24 @@ static void plain_terminate(struct actor *actor, ambit_cx *cx, int reason)
 
 static void plain_dispose(struct actor *actor, struct message *message)
 {
-    const struct ambit_actor_type *type = actor->plan.type;
+    const struct ambit_actor_type *type = actor->type;
     if (type->dispose != NULL) {
         type->dispose(message_body(message), message->size);
     }
 }
 
+static size_t plain_life_size(const void *type)
+{
+    return ((const struct ambit_actor_type *)type)->state_size;
+}
+
 static const struct behaviour plain = {
-    plain_init, plain_handle, plain_idle, plain_terminate, plain_dispose,
+    .init = plain_init,
+    .handle = plain_handle,
+    .idle = plain_idle,
+    .terminate = plain_terminate,
+    .dispose = plain_dispose,
+    .life_size = plain_life_size,
 };
 
 struct actor_plan actor_plan_of(const struct ambit_actor_type *type,
@@ -158,7 +168,6 @@ struct actor_plan actor_plan_of(const struct ambit_actor_type *type,
         .behaviour = &plain,
         .type = type,
         .name = type->name != NULL ? type->name : "actor",
-        .state_size = type->state_size,
         .mailbox_max = type->mailbox_max,
         .arg = arg,
         .arg_size = arg_size,

@@ -21,18 +21,6 @@
  */
 #include "regions/region.h"
 
-bool owner_is_cancelled(struct task_owner *owner)
-{
-    /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
-    return (atomic_load_explicit(&owner->flags, memory_order_acquire) &
-            OWNER_CANCELLED) != 0;
-}
-
-bool region_is_cancelled(struct region *region)
-{
-    return owner_is_cancelled(&region->owner);
-}
-
 void owner_mark(struct task_owner *owner)
 {
     /* ORDER(cancel): seq_cst.  Pairs with the loads in park_refusal() and

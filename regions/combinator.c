@@ -177,8 +177,7 @@ static void run_move(struct run *run, enum run_state to)
 
 static int run_task(ambit_cx *cx, void *arg)
 {
-    struct run *run = task_of(cx)->object;
-    (void)arg;
+    struct run *run = arg;
     run_move(run, RUN_BEGUN);
     run->result =
         branch_call(cx, run->branch, run->room, INT64_MAX, &run->made);
@@ -188,7 +187,7 @@ static int run_task(ambit_cx *cx, void *arg)
 /* However it ended; on the thread of its last step. */
 static void run_ended(struct task *task)
 {
-    struct run *run = task->object;
+    struct run *run = task->arg;
     if (task->end == TASK_PANICKED) {
         RULE(COMB_PANIC_1);
         run->result = -EOWNERDEAD;

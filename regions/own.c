@@ -6,14 +6,14 @@
  * and register nothing.  Such a life is bare: a task of its parent's list, with
  * an owner that holds nothing but the cancel flag in the place of a region.
  *
- *   bare --region_need(), or its end--> region_open_late()--> a child region
+ *   bare --region_need(), or its end--> region_open_late() --> a child region
  *
  * Only where the parent hands nothing on but its cancel: no limits, no lane, no
  * missing capability.
  *
  * Owner: the task; its parent's lock for the lists.
  */
-#include "regions/budget.h"
+#include "regions/region.h"
 
 static uint32_t flags_of(struct region *region)
 {
@@ -40,15 +40,8 @@ int region_join_bare(struct region *parent, struct task *task)
     return cancelled ? -ECANCELED : 0;
 }
 
-void region_leave_bare(struct region *parent, struct task *task)
-{
-    spin_lock(&parent->owner.lock);
-    list_remove(&task->sibling);
-    spin_unlock(&parent->owner.lock);
-}
-
 /* In one step: a cancel of the parent finds either the task or the region. */
-static void take_place(struct region *region, struct task *host)
+void region_take_place(struct region *region, struct task *host)
 {
     struct region *parent = region->parent;
     word_hold(&parent->word);
@@ -66,46 +59,19 @@ static void take_place(struct region *region, struct task *host)
 }
 
 /* Masks around the task are around the region, too. */
-static void move_masks(struct task *task, struct task_owner *from,
+void region_move_masks(struct task *task, struct task_owner *from,
                        struct task_owner *to)
 {
-    for (struct mask *at = task->masked > 0 ? task->mask : NULL; at != NULL;
-         at = at->outer) {
+    struct mask *at = task->masked > 0 ? task->mask : NULL;
+    for (; at != NULL; at = at->outer) {
         at->base = at->base == from ? to : at->base;
     }
-}
-
-void region_open_late(struct region *region, struct region *parent,
-                      struct task *host, const char *name,
-                      const struct region_cause *own)
-{
-    const struct ambit_scope_options options = {.name = name};
-    const struct ambit_budget none = {0};
-    region_init(region, parent, host, &options);
-    int rc = budget_open(region, &options, &none);
-    ASSERT(rc == 0); /* nothing is limited */
-    if (own != NULL) {
-        region->own = *own;
-        owner_mark(&region->owner);
-    }
-    deadline_open(region, 0);
-    take_place(region, host);
-    TELL(REGION_OPENED, region, parent, 0);
-    lane_open(region, 0);
-    region->outer = host->scope;
-    move_masks(host, host->scope, &region->owner);
-    host->scope = &region->owner;
-}
-
-int region_need(struct task *task)
-{
-    return region_is_owed(task) ? task->hooks->own_scope(task) : 0;
 }
 
 void region_must(struct task *task)
 {
     RULE(SRV_REGION_2);
-    if (region_need(task) < 0) {
+    if (task->hooks->own_scope(task) < 0) {
         (ambit_panic)(&task->cx, "there is no memory for its region");
     }
 }

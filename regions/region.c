@@ -126,8 +126,9 @@ static int link_to_parent(struct region *region, struct region *parent)
     return 0;
 }
 
-void region_init(struct region *region, struct region *parent,
-                 struct task *host, const struct ambit_scope_options *options)
+static void region_init(struct region *region, struct region *parent,
+                        struct task *host,
+                        const struct ambit_scope_options *options)
 {
     memset(region, 0, sizeof *region);
     task_owner_init(&region->owner, region_exited);
@@ -250,6 +251,28 @@ int region_open(struct region *region, struct region *parent,
         }
     }
     return 0;
+}
+
+void region_open_late(struct region *region, struct region *parent,
+                      struct task *host, const char *name,
+                      const struct region_cause *own)
+{
+    const struct ambit_scope_options options = {.name = name};
+    const struct ambit_budget none = {0};
+    region_init(region, parent, host, &options);
+    int rc = budget_open(region, &options, &none);
+    ASSERT(rc == 0); /* nothing is limited */
+    if (own != NULL) {
+        region->own = *own;
+        owner_mark(&region->owner);
+    }
+    deadline_open(region, 0);
+    region_take_place(region, host);
+    TELL(REGION_OPENED, region, parent, 0);
+    lane_open(region, 0);
+    region->outer = host->scope;
+    region_move_masks(host, host->scope, &region->owner);
+    host->scope = &region->owner;
 }
 
 /* So that one who hangs is named: see report.c. */

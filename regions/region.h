@@ -126,16 +126,20 @@ static inline struct region *region_of_owner(struct task_owner *owner)
     return CONTAINER_OF(owner, struct region, owner);
 }
 
-/* The task is in no region of its own yet: see own.c. */
+/* own.c -- the task is in no region of its own yet. */
 static inline bool region_is_owed(const struct task *task)
 {
     return UNLIKELY(task->hooks != NULL) && task->scope == task->owner &&
            task->hooks->own_scope != NULL;
 }
 
-/* own.c -- 0, -ENOMEM: there is one now. */
-int region_need(struct task *task);
-/* Panics where there is no memory for one. */
+/* 0: it is in one now; -ENOMEM. */
+static inline int region_need(struct task *task)
+{
+    return region_is_owed(task) ? task->hooks->own_scope(task) : 0;
+}
+
+/* The same, but panics where there is no memory. */
 void region_must(struct task *task);
 
 static inline struct region *region_current(struct task *task)
@@ -147,8 +151,6 @@ static inline struct region *region_current(struct task *task)
 }
 
 /* region.c */
-void region_init(struct region *region, struct region *parent,
-                 struct task *host, const struct ambit_scope_options *options);
 /* 0; -EINVAL; -ECANCELED; -ENOSPC.  parent NULL: the root of a run. */
 int region_open(struct region *region, struct region *parent,
                 struct task *host, const struct ambit_scope_options *options);
@@ -156,13 +158,7 @@ int region_open(struct region *region, struct region *parent,
 int region_open_apart(struct region *region, struct region *parent,
                       struct task *host,
                       const struct ambit_scope_options *options);
-/* own.c -- Whether a task may do without a region in this one for a while. */
-bool region_is_plain(struct region *parent);
-/* The task joins the plain parent without one: its cancel nudges the task.  0,
- * -ECANCELED. */
-int region_join_bare(struct region *parent, struct task *task);
-void region_leave_bare(struct region *parent, struct task *task);
-/* One for a task that has joined so.  `own`: why it was cancelled meanwhile,
+/* One for a task that has joined bare.  `own`: why it was cancelled meanwhile,
  * or NULL. */
 void region_open_late(struct region *region, struct region *parent,
                       struct task *host, const char *name,
@@ -175,6 +171,17 @@ int region_admit(struct region *region, uint64_t unit);
 void region_leave(struct region *region, uint64_t unit);
 /* The owner is a region, and no actor or run. */
 bool region_is_owner(const struct task_owner *owner);
+
+/* own.c */
+/* Whether a task may do without a region in this one for a while. */
+bool region_is_plain(struct region *parent);
+/* The task joins the plain parent without one: its cancel nudges the task.  0,
+ * -ECANCELED. */
+int region_join_bare(struct region *parent, struct task *task);
+/* The region takes the task's place there, and over what was cancelled. */
+void region_take_place(struct region *region, struct task *host);
+void region_move_masks(struct task *task, struct task_owner *from,
+                       struct task_owner *to);
 
 /* seats.c -- on a worker, places in hand. */
 /* True: the caller has one. */
@@ -191,18 +198,27 @@ bool seats_no_tasks(struct region *region);
 uint32_t seats_tasks(struct region *region);
 
 /* spawn.c */
-/* A SEND task of a part of ours, with its hooks.  0 or as ambit_spawn(). */
+/* A SEND task of a part of ours, with its hooks; arg is not copied.  0 or as
+ * ambit_spawn(). */
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
                         const char *name, const struct task_hooks *hooks,
-                        void *object);
+                        void *arg);
 
 /* cancel.c */
 void region_cancel(struct region *region, enum ambit_cancel_kind kind,
                    const char *text);
 void region_cancel_for(struct region *region,
                        const struct region_cause *cause);
-bool region_is_cancelled(struct region *region);
-bool owner_is_cancelled(struct task_owner *owner);
+static inline bool owner_is_cancelled(struct task_owner *owner)
+{
+    /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
+    return (atomic_load_explicit(&owner->flags, memory_order_acquire) &
+            OWNER_CANCELLED) != 0;
+}
+static inline bool region_is_cancelled(struct region *region)
+{
+    return owner_is_cancelled(&region->owner);
+}
 /* Its tasks see a cancel from now on; who waits has to be told. */
 void owner_mark(struct task_owner *owner);
 

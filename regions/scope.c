@@ -43,8 +43,8 @@ int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
     }
     int rc = region_need(host);
     if (rc == 0) {
-        rc = region_open(block_region(block), region_current(host), host,
-                         &taken);
+        rc = region_open(block_region(block), region_of_owner(host->scope),
+                         host, &taken);
     }
     if (rc < 0) {
         return rc;

@@ -136,7 +136,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
 
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
                         const char *name, const struct task_hooks *hooks,
-                        void *object)
+                        void *arg)
 {
     struct task *task;
     int rc = region_admit(region, REGION_TASK);
@@ -150,7 +150,7 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
     }
     task->name = name != NULL ? name : task->name;
     task->hooks = hooks;
-    task->object = object;
+    task->arg = arg;
     COUNT(region->host->runtime, spawned);
     task_start(task, true);
     return 0;

@@ -100,11 +100,6 @@ static void poll_rest(struct task *task)
     task_start_later(task);
 }
 
-static ambit_step_fn *poll_step(const struct task *task)
-{
-    return (ambit_step_fn *)(uintptr_t)task->object;
-}
-
 /* One step over the quota cancels the task's region; the step that sees this
  * is free. */
 static void step_pay(struct task *task)
@@ -122,9 +117,11 @@ int poll_turn(ambit_cx *cx, void *state)
     RULE(POLL_WAKE_2);
     bool moved = poll_move(task, &word, POLL_RUNNING);
     ASSERT(moved);
+    ambit_step_fn *step = task->step; /* until it waits with its stack */
     step_pay(task);
-    int result = poll_step(task)(cx, state);
+    int result = step(cx, state);
     if (result == AMBIT_PENDING) {
+        task->step = step;
         poll_rest(task);
         return TASK_DORMANT;
     }
@@ -163,7 +160,7 @@ void poll_prepare(struct task *task, ambit_step_fn *step)
 {
     uint64_t word = poll_load(task);
     task->hooks = &poll_hooks;
-    task->object = (void *)(uintptr_t)step;
+    task->step = step;
     bool moved = poll_move(task, &word, POLL_SCHEDULED);
     ASSERT(moved);
 }

@@ -82,9 +82,10 @@ struct slab_depot {
 };
 
 static const size_t sizes[SLAB_CLASSES] = {
-    [SLAB_HANDLE_128] = 128,   [SLAB_HANDLE_256] = 256, [SLAB_HANDLE_512] = 512,
-    [SLAB_HANDLE_1024] = 1024, [SLAB_64] = 64,          [SLAB_128] = 128,
-    [SLAB_256] = 256,          [SLAB_512] = 512,        [SLAB_1024] = 1024,
+    [SLAB_HANDLE_128] = 128, [SLAB_HANDLE_192] = 192, [SLAB_HANDLE_256] = 256,
+    [SLAB_HANDLE_512] = 512, [SLAB_HANDLE_1024] = 1024,
+    [SLAB_64] = 64,          [SLAB_128] = 128,        [SLAB_256] = 256,
+    [SLAB_512] = 512,        [SLAB_1024] = 1024,
 };
 
 static unsigned depot_take(struct slab_depot *depot, enum slab_class c,
@@ -342,7 +343,7 @@ static bool slab_add(struct slab_depot *depot, enum slab_class c)
     }
     ((struct slab_header *)(void *)slab)->class_ = c;
     depot->classes[c].carve = slab + sizes[c];
-    depot->classes[c].carve_end = slab + SLAB_SIZE;
+    depot->classes[c].carve_end = slab + SLAB_SIZE / sizes[c] * sizes[c];
     return true;
 }
 

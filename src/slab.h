@@ -26,9 +26,11 @@
 
 #define SLAB_KEPT_SIZE 64
 
-/* The number is the size in bytes.  Objects are aligned to their size. */
+/* The number is the size in bytes.  Objects are aligned to their size, or to a
+ * cache line where that is no power of two. */
 enum slab_class {
     SLAB_HANDLE_128,
+    SLAB_HANDLE_192,
     SLAB_HANDLE_256,
     SLAB_HANDLE_512,
     SLAB_HANDLE_1024,

@@ -16,7 +16,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct task) <= 256, "one slab class");
+_Static_assert(sizeof(struct task) + TASK_ARG_INLINE == 256, "a slab class");
 
 static void wake_deliver(struct worker *worker, struct note *note)
 {
@@ -142,14 +142,13 @@ void task_init(struct task *task, struct runtime *runtime,
     /* The first word outlives the record: see slab.h. */
     task->cx.at = NULL;
     task->dispose = NULL;
-    /* The flags.  The rest is written before it is read: a long memset would
+    /* The flags, and ABORT_NONE.  The rest is written before it is read: a long memset would
      * cost more than all other stores of a spawn. */
     memset(&task->tier, 0,
            offsetof(struct task, scope) - offsetof(struct task, tier));
     task->abort = NULL;
     task->abort_arg = NULL;
     task->hooks = NULL;
-    task->object = NULL;
     task->joiner = NULL;
     task->fn = fn;
     task->arg = arg;
@@ -161,8 +160,24 @@ void task_init(struct task *task, struct runtime *runtime,
     task->wake_note.deliver = wake_deliver;
     task->abort_note.deliver = abort_deliver;
     list_init(&task->sibling);
-    atomic_init(&task->abort_state, ABORT_NONE);
     TELL(TASK_MADE, task, owner, 0);
+}
+
+/* A small one lies behind the record, which is then of the larger class. */
+static inline void *arg_room(struct task *task)
+{
+    return task + 1;
+}
+
+/* A large one.  False: there is no memory. */
+static bool copy_apart(struct task *task, const void *arg, size_t arg_size)
+{
+    task->arg = malloc(arg_size);
+    task->arg_apart = task->arg != NULL;
+    if (task->arg_apart) {
+        memcpy(task->arg, arg, arg_size);
+    }
+    return task->arg_apart;
 }
 
 int task_make(struct runtime *runtime, struct task_owner *owner,
@@ -172,24 +187,22 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;
     }
-    struct task *task = runtime_alloc(runtime, SLAB_HANDLE_256);
+    bool behind = arg != NULL && arg_size <= TASK_ARG_INLINE;
+    struct task *task = LIKELY(behind)
+                            ? runtime_alloc(runtime, SLAB_HANDLE_256)
+                            : runtime_alloc(runtime, SLAB_HANDLE_192);
     if (task == NULL) {
         return -ENOMEM;
     }
     task_init(task, runtime, owner, fn, NULL);
     task->embedded = false;
-    if (arg != NULL) {
-        task->arg = task->arg_room;
-        if (arg_size > TASK_ARG_INLINE) {
-            task->arg = malloc(arg_size);
-            if (task->arg == NULL) {
-                TELL(TASK_GONE, task, NULL, 0);
-                runtime_free(runtime, SLAB_HANDLE_256, task);
-                return -ENOMEM;
-            }
-        }
+    if (LIKELY(behind)) {
         RULE(TASK_SPAWN_1);
+        task->arg = arg_room(task);
         memcpy(task->arg, arg, arg_size);
+    } else if (arg != NULL && !copy_apart(task, arg, arg_size)) {
+        task_unmake(task);
+        return -ENOMEM;
     }
     *ret_task = task;
     return 0;
@@ -198,10 +211,14 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
 void task_unmake(struct task *task)
 {
     TELL(TASK_GONE, task, NULL, 0);
-    if (task->arg != NULL && task->arg != task->arg_room) {
+    if (LIKELY(task->arg == arg_room(task))) {
+        runtime_free(task->runtime, SLAB_HANDLE_256, task);
+        return;
+    }
+    if (task->arg_apart) {
         free(task->arg);
     }
-    runtime_free(task->runtime, SLAB_HANDLE_256, task);
+    runtime_free(task->runtime, SLAB_HANDLE_192, task);
 }
 
 void task_list(struct task *task)

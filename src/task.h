@@ -79,9 +79,9 @@ enum abort_state {
  * above; the machine knows no more of them than this. */
 struct task_owner {
     _Atomic uint32_t flags;     /* any thread: ORDER(cancel) */
+    struct spin lock;           /* guards tasks, and what the owner adds */
     _Atomic int64_t due_ns;     /* with OWNER_TIMED; any thread: ORDER(due) */
     struct quota *quota;        /* once; NULL: nothing is limited */
-    struct spin lock;           /* guards tasks, and what the owner adds */
     struct list_node tasks;     /* those that have suspended at least once */
     struct list_node ended;     /* joinable ones that nobody joined yet */
     /* The last the owner hears of a task, whose record may be gone already. */
@@ -108,7 +108,9 @@ struct task_hooks {
 /* What a task function returns to go dormant; never seen by an owner. */
 #define TASK_DORMANT INT32_MAX
 
-#define TASK_ARG_INLINE 32
+/* A record without an argument is three cache lines; with a small one it is four,
+ * and the argument behind it. */
+#define TASK_ARG_INLINE 64
 #define TASK_ARG_MAX 4096
 
 struct task {
@@ -118,15 +120,20 @@ struct task {
     /* once */
     ambit_task_fn *fn;
     void *arg;
-    void (*dispose)(void *arg);
+    union {
+        void (*dispose)(void *arg); /* of an argument that was never used */
+        struct mask *mask;  /* worker: the innermost one; masked > 0 */
+    };
     const char *name;
     struct runtime *runtime;
     struct task_owner *owner;
+
     uint8_t tier;
     bool joinable : 1;
     bool embedded : 1; /* part of a larger record: never freed by the machine */
     bool pinned : 1;   /* runs on the worker it is queued on */
     bool counted : 1;  /* worker: in runtime.unstarted */
+    bool arg_apart : 1; /* allocated by itself */
 
     /* worker */
     bool begun;        /* has run at least once */
@@ -136,6 +143,7 @@ struct task {
     uint8_t mask_spent; /* of how many regions the clean-up time is over */
     uint8_t end;       /* enum task_end */
     uint8_t kind;      /* enum park_kind */
+    _Atomic uint8_t abort_state; /* any thread: ORDER(abort-post), abort_state */
     uint16_t masked;   /* depth; > 0: cancellation is not seen */
     int result;
     /* NULL until it starts, on a pool thread, and while it is dormant;
@@ -143,28 +151,30 @@ struct task {
     _Atomic(struct worker *) worker;
     struct stack *stack;
     struct task_owner *scope;  /* innermost open scope */
-    park_abort_fn *abort;
+    union {
+        park_abort_fn *abort;
+        ambit_task_fn *step;   /* of a poll task, between its turns */
+    };
     void *abort_arg;
     const struct task_hooks *hooks; /* NULL: an ordinary task */
-    void *object;              /* whose task this is, to the room above */
-    struct list_node sibling;  /* owner.tasks or owner.ended; owner.lock */
 
     /* any thread */
-    int64_t wake_value;        /* set by the one waker, read after the wake */
+    struct list_node sibling;  /* owner.tasks or owner.ended; owner.lock */
     union {
-        struct note wake_note;   /* queues: ready, fresh, inject */
+        struct {
+            struct note wake_note; /* queues: ready, fresh, inject */
+            int64_t wake_value; /* by the one waker, read after the wake */
+        };
         struct blocking_job job; /* a BLOCKING task waits in the pool's */
     };
     struct note abort_note;
-    _Atomic uint8_t abort_state; /* ORDER(abort-post), enum abort_state */
     union {
         struct who *joiner;    /* see join.c */
         struct await *awaits;  /* worker: of a poll task, those under way */
     };
-    struct mask *mask;         /* worker: the innermost one; masked > 0 */
-
-    unsigned char arg_room[TASK_ARG_INLINE] __attribute__((aligned(16)));
 };
+
+_Static_assert(sizeof(struct task) == 192, "three cache lines, a slab class");
 
 static inline struct task *task_of(ambit_cx *cx)
 {
