@@ -12,8 +12,6 @@
 
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct actor) <= 512, "one slab class");
-
 struct actor *actor_of_task(struct task *task)
 {
     return task->hooks == &life_hooks ? task->arg : NULL;
@@ -88,13 +86,14 @@ int actor_make(struct runtime *runtime, const struct actor_plan *plan,
     if (rc < 0) {
         return rc;
     }
-    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_512);
+    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_448);
     if (actor == NULL) {
         free(arg);
         return -ENOMEM;
     }
     actor_init(actor, runtime, plan, keeper);
-    actor->arg = arg;
+    actor->mailbox.arg = arg;
+    actor->mailbox.starter = NULL;
     *ret_actor = actor;
     return 0;
 }

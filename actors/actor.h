@@ -105,14 +105,12 @@ struct actor {
     _Atomic uint8_t stop_state;  /* ORDER(actor-stop), enum stop_state */
     struct task task;            /* on lines of its own */
     struct task_owner self;      /* owner of the task */
-    void *arg;                   /* once: our own copy */
-    struct region *parent;
-    struct task *starter;        /* mailbox.lock: waits for init */
     struct message stub;
     struct message stop;
 };
 
 _Static_assert(offsetof(struct actor, task) == 128, "whole cache lines");
+_Static_assert(sizeof(struct actor) == 448, "seven of them, a slab class");
 
 /* Where the stop message is.  As the head of the queue it is still part of the
  * chain though it was taken, so it cannot be pushed again before the next

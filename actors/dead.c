@@ -28,7 +28,7 @@ static void actor_free(struct actor *actor)
     if (!is_embedded(actor, head)) {
         message_free(actor->task.runtime, head);
     }
-    free(actor->arg);
+    free(actor->mailbox.arg);
     task_free(&actor->task);
 }
 

@@ -62,7 +62,7 @@ static void open_late(struct actor *actor, struct life_region *own)
         .text = life->cancel_text,
         .region = actor->task.name,
     };
-    region_open_late(&own->region, actor->parent, &actor->task,
+    region_open_late(&own->region, actor->mailbox.parent, &actor->task,
                      actor->task.name, life->cancelled ? &asked : NULL);
     life->own = own;
     spin_unlock(&actor->mailbox.lock);
@@ -90,7 +90,8 @@ static int open_early(struct actor *actor, struct life *life)
     if (own == NULL) {
         return -ENOMEM;
     }
-    int rc = region_open(&own->region, actor->parent, &actor->task, &options);
+    int rc = region_open(&own->region, actor->mailbox.parent, &actor->task,
+                         &options);
     if (rc == 0) {
         life->own = own;
         rc = lend_terminate(actor, own);
@@ -107,7 +108,7 @@ static int open_early(struct actor *actor, struct life *life)
 
 static int life_open(struct actor *actor, struct life *life)
 {
-    struct region *parent = actor->parent;
+    struct region *parent = actor->mailbox.parent;
     int rc = region_admit(parent, REGION_TASK);
     if (rc < 0) {
         return rc;
@@ -129,7 +130,7 @@ int life_begin(struct actor *actor, struct region *parent)
     if (life == NULL) {
         return -ENOMEM;
     }
-    actor->parent = parent;
+    actor->mailbox.parent = parent;
     /* ORDER(actor-kill): relaxed.  No life is there to be killed; pairs with
      * the lock around `life` below. */
     atomic_store_explicit(&actor->killed, false, memory_order_relaxed);
@@ -201,7 +202,7 @@ static void count_end(struct actor *actor, bool panicked)
 void life_over(struct actor *actor)
 {
     struct life *life = actor->life;
-    struct region *parent = actor->parent;
+    struct region *parent = actor->mailbox.parent;
     struct keeper *keeper = actor->keeper;
     int reason = life->reason;
     life_drop_replies(actor);
@@ -335,7 +336,7 @@ static void panic_ends(struct task *task)
 static void gone(struct task *task)
 {
     struct actor *actor = CONTAINER_OF(task, struct actor, task);
-    runtime_free(task->runtime, SLAB_HANDLE_512, actor);
+    runtime_free(task->runtime, SLAB_HANDLE_448, actor);
 }
 
 const struct task_hooks life_hooks = {

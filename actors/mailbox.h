@@ -40,6 +40,8 @@
 
 #include <ambit/actor.h>
 
+struct region;
+
 #define GATE_GENERATION(word) ((uint32_t)((word) >> 32))
 #define GATE_CLOSED (UINT64_C(1) << 29)
 #define GATE_DETACHED (UINT64_C(1) << 28)
@@ -85,9 +87,13 @@ struct mailbox {
     struct list_node waiters;
     _Atomic(struct message *) tail; /* ORDER(mailbox-link) */
 
-    /* the receiver; from here on a line without senders: it is written for each
-     * message */
-    unsigned char apart[24];
+    /* the actor's, which nobody needs for a message: so that the line of the
+     * senders ends here */
+    struct region *parent;       /* of the life */
+    void *arg;                   /* of its start; once: our own copy */
+    struct task *starter;        /* lock: waits for init */
+
+    /* the receiver: written for each message */
     struct message *head;
 };
 

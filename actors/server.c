@@ -22,7 +22,7 @@ static size_t reply_offset(const struct ambit_server_type *type)
 static int server_init(struct actor *actor, ambit_cx *cx, void *state)
 {
     const struct ambit_server_type *type = type_of(actor);
-    return type->init != NULL ? type->init(cx, state, actor->arg) : 0;
+    return type->init != NULL ? type->init(cx, state, actor->mailbox.arg) : 0;
 }
 
 /* A handler that was called off because its server ends has not answered. */

@@ -13,8 +13,8 @@
 static struct task *take_starter(struct actor *actor)
 {
     spin_lock(&actor->mailbox.lock);
-    struct task *starter = actor->starter;
-    actor->starter = NULL;
+    struct task *starter = actor->mailbox.starter;
+    actor->mailbox.starter = NULL;
     spin_unlock(&actor->mailbox.lock);
     return starter;
 }
@@ -24,8 +24,12 @@ static void lone_started(struct keeper *keeper, struct actor *actor)
     (void)keeper;
     spin_lock(&actor->mailbox.lock);
     /* One who was cancelled is told when the actor has ended again. */
-    struct task *starter = actor->abandoned ? NULL : actor->starter;
-    actor->starter = actor->abandoned ? actor->starter : NULL;
+    struct task *starter = actor->mailbox.starter;
+    if (actor->abandoned) {
+        starter = NULL;
+    } else {
+        actor->mailbox.starter = NULL;
+    }
     spin_unlock(&actor->mailbox.lock);
     actor->was_started = true;
     if (starter != NULL) {
@@ -44,7 +48,7 @@ static int start_result(const struct actor *actor, int reason)
 static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
 {
     struct task *starter = take_starter(actor);
-    struct region *parent = actor->parent;
+    struct region *parent = actor->mailbox.parent;
     bool failed_later = actor->was_started;
     int result = start_result(actor, reason);
     struct task_exit exit = {
@@ -72,7 +76,7 @@ static enum park_answer start_abort(struct task *task, void *arg)
     struct actor *actor = ref->slot;
     spin_lock(&actor->mailbox.lock);
     if (mailbox_generation(&actor->mailbox) == ref->generation &&
-        actor->starter == task) {
+        actor->mailbox.starter == task) {
         actor->abandoned = true;
         life_cancel(actor, "its start was cancelled");
     }
@@ -93,7 +97,7 @@ int actor_start(ambit_cx *cx, ambit_region *region,
         return rc;
     }
     ambit_actor_ref ref = actor_ref(actor);
-    actor->starter = task;
+    actor->mailbox.starter = task;
     rc = actor_begin_life(actor, region_of(region));
     if (rc < 0) {
         actor_close(actor);
@@ -110,7 +114,7 @@ int actor_start(ambit_cx *cx, ambit_region *region,
 static int plain_init(struct actor *actor, ambit_cx *cx, void *state)
 {
     const struct ambit_actor_type *type = actor->type;
-    return type->init != NULL ? type->init(cx, state, actor->arg) : 0;
+    return type->init != NULL ? type->init(cx, state, actor->mailbox.arg) : 0;
 }
 
 static int plain_handle(struct actor *actor, ambit_cx *cx,

@@ -21,6 +21,13 @@
  */
 #include "regions/region.h"
 
+bool owner_is_cancelled(struct task_owner *owner)
+{
+    /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
+    return (atomic_load_explicit(&owner->flags, memory_order_acquire) &
+            OWNER_CANCELLED) != 0;
+}
+
 void owner_mark(struct task_owner *owner)
 {
     /* ORDER(cancel): seq_cst.  Pairs with the loads in park_refusal() and

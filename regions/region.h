@@ -209,12 +209,7 @@ void region_cancel(struct region *region, enum ambit_cancel_kind kind,
                    const char *text);
 void region_cancel_for(struct region *region,
                        const struct region_cause *cause);
-static inline bool owner_is_cancelled(struct task_owner *owner)
-{
-    /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
-    return (atomic_load_explicit(&owner->flags, memory_order_acquire) &
-            OWNER_CANCELLED) != 0;
-}
+bool owner_is_cancelled(struct task_owner *owner);
 static inline bool region_is_cancelled(struct region *region)
 {
     return owner_is_cancelled(&region->owner);

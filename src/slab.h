@@ -32,6 +32,7 @@ enum slab_class {
     SLAB_HANDLE_128,
     SLAB_HANDLE_192,
     SLAB_HANDLE_256,
+    SLAB_HANDLE_448,
     SLAB_HANDLE_512,
     SLAB_HANDLE_1024,
     SLAB_64,

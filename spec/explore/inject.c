@@ -19,7 +19,7 @@ static void cancel_around(struct task *task, bool inner)
         actor_cancel_life(actor, "injected");
         return;
     }
-    struct region *region = bare ? actor->parent : region_current(task);
+    struct region *region = bare ? actor->mailbox.parent : region_current(task);
     while (!inner && region->parent != NULL) {
         region = region->parent;
     }

@@ -50,8 +50,8 @@ static void kit_begin(void)
 
 __attribute__((unused)) static size_t kit_size(enum slab_class class_)
 {
-    static const size_t sizes[] = {128, 192, 256, 512, 1024, 64,
-                                   128, 256, 512, 1024};
+    static const size_t sizes[] = {128, 192, 256, 448, 512, 1024,
+                                   64, 128, 256, 512, 1024};
     return sizes[class_];
 }
 
