@@ -96,9 +96,9 @@ struct ambit_scope_block {
  * closed.  Does not suspend.  0; -ECANCELED when the surrounding region is
  * cancelled; -EPERM when that is without a capability the options need; -EDQUOT
  * at a ceiling on child regions; -EINVAL for options that contradict each
- * other; -ENOMEM (where there are limits only); -ENOSPC when too many scopes
- * wait for the signal.  The task that opened a scope closes it, innermost
- * first.
+ * other; -ENOMEM (only where there are limits, and in an actor); -ENOSPC when
+ * too many scopes wait for the signal.  The task that opened a scope closes it,
+ * innermost first.
  */
 AMBIT_API int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
                                const struct ambit_scope_options *options);
@@ -130,7 +130,10 @@ AMBIT_API void ambit_scope_leave_(struct ambit_scope_block *block);
                  name_##_block_.region; \
              !name_##_block_.reached_end; name_##_block_.reached_end = true)
 
-/* The innermost open scope of the running task. */
+/* The innermost open scope of the running task; in a handler of an actor the
+ * region of its incarnation, which is opened when it is first asked for: where
+ * there is no memory for it, the call ends the incarnation as a panic does, and
+ * ambit_scope() answers -ENOMEM. */
 AMBIT_API ambit_region *ambit_cx_region(ambit_cx *cx);
 
 /*
