@@ -142,7 +142,7 @@ void task_init(struct task *task, struct runtime *runtime,
     /* The first word outlives the record: see slab.h. */
     task->cx.at = NULL;
     task->dispose = NULL;
-    /* The flags, and ABORT_NONE.  The rest is written before it is read: a long memset would
+    /* The flags.  The rest is written before it is read: a long memset would
      * cost more than all other stores of a spawn. */
     memset(&task->tier, 0,
            offsetof(struct task, scope) - offsetof(struct task, tier));
@@ -160,6 +160,7 @@ void task_init(struct task *task, struct runtime *runtime,
     task->wake_note.deliver = wake_deliver;
     task->abort_note.deliver = abort_deliver;
     list_init(&task->sibling);
+    atomic_init(&task->abort_state, ABORT_NONE);
     TELL(TASK_MADE, task, owner, 0);
 }
 
