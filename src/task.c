@@ -16,7 +16,10 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct task) + TASK_ARG_INLINE == 256, "a slab class");
+_Static_assert(sizeof(struct task) == 192 &&
+                   sizeof(struct task) + TASK_ARG_SMALL == 256 &&
+                   sizeof(struct task) + TASK_ARG_BEHIND == 384,
+               "slab classes");
 
 static void wake_deliver(struct worker *worker, struct note *note)
 {
@@ -164,7 +167,7 @@ void task_init(struct task *task, struct runtime *runtime,
     TELL(TASK_MADE, task, owner, 0);
 }
 
-/* A small one lies behind the record, which is then of the larger class. */
+/* Behind the record, which is then of a larger class. */
 static inline void *arg_room(struct task *task)
 {
     return task + 1;
@@ -188,18 +191,20 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;
     }
-    bool behind = arg != NULL && arg_size <= TASK_ARG_INLINE;
-    struct task *task = LIKELY(behind)
-                            ? runtime_alloc(runtime, SLAB_HANDLE_256)
-                            : runtime_alloc(runtime, SLAB_HANDLE_192);
+    bool small = arg != NULL && arg_size <= TASK_ARG_SMALL;
+    bool wide = arg != NULL && !small && arg_size <= TASK_ARG_BEHIND;
+    struct task *task = LIKELY(small) ? runtime_alloc(runtime, SLAB_HANDLE_256)
+                        : wide        ? runtime_alloc(runtime, SLAB_HANDLE_384)
+                                      : runtime_alloc(runtime, SLAB_HANDLE_192);
     if (task == NULL) {
         return -ENOMEM;
     }
     task_init(task, runtime, owner, fn, NULL);
     task->embedded = false;
-    if (LIKELY(behind)) {
+    if (LIKELY(small || wide)) {
         RULE(TASK_SPAWN_1);
         task->arg = arg_room(task);
+        task->arg_wide = wide;
         memcpy(task->arg, arg, arg_size);
     } else if (arg != NULL && !copy_apart(task, arg, arg_size)) {
         task_unmake(task);
@@ -211,15 +216,16 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
 
 void task_unmake(struct task *task)
 {
+    struct runtime *runtime = task->runtime;
     TELL(TASK_GONE, task, NULL, 0);
-    if (LIKELY(task->arg == arg_room(task))) {
-        runtime_free(task->runtime, SLAB_HANDLE_256, task);
-        return;
+    if (UNLIKELY(task->arg_wide)) {
+        runtime_free(runtime, SLAB_HANDLE_384, task);
+    } else if (LIKELY(task->arg == arg_room(task))) {
+        runtime_free(runtime, SLAB_HANDLE_256, task);
+    } else {
+        free(task->arg_apart ? task->arg : NULL);
+        runtime_free(runtime, SLAB_HANDLE_192, task);
     }
-    if (task->arg_apart) {
-        free(task->arg);
-    }
-    runtime_free(task->runtime, SLAB_HANDLE_192, task);
 }
 
 void task_list(struct task *task)

@@ -108,9 +108,11 @@ struct task_hooks {
 /* What a task function returns to go dormant; never seen by an owner. */
 #define TASK_DORMANT INT32_MAX
 
-/* A record without an argument is three cache lines; with a small one it is four,
- * and the argument behind it. */
-#define TASK_ARG_INLINE 64
+/* A record without an argument is three cache lines.  A small one lies behind it,
+ * then four; so does one of the size of a poll task's state with an await in it,
+ * then six.  A larger one is allocated by itself. */
+#define TASK_ARG_SMALL 64
+#define TASK_ARG_BEHIND 192
 #define TASK_ARG_MAX 4096
 
 struct task {
@@ -134,6 +136,7 @@ struct task {
     bool pinned : 1;   /* runs on the worker it is queued on */
     bool counted : 1;  /* worker: in runtime.unstarted */
     bool arg_apart : 1; /* allocated by itself */
+    bool arg_wide : 1;  /* behind the record, and not small */
 
     /* worker */
     bool begun;        /* has run at least once */

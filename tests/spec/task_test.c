@@ -31,7 +31,10 @@ static int check_load(ambit_cx *cx, void *arg)
 static int spawn_all_sizes(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    static const uint32_t sizes[] = {0, 1, 15, 16, 17, 48, 49, 1000, 4080};
+    /* With the 12 bytes before them: what lies behind a record ends at 64, or at
+     * 192. */
+    static const uint32_t sizes[] = {0,  1,  15,  16,  17,  51,   52,
+                                     53, 100, 179, 180, 181, 1000, 4080};
     struct count intact = {0};
     struct load load;
     int rc = 0;
