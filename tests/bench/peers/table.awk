@@ -39,6 +39,7 @@ BEGIN {
     rename["W8_mem_actor_100k"] = "W8_mem_actor 100,000"
     rename["W9_arm_cancel_100k_armed"] = "W9_arm_cancel 100,000 armed"
     rename["W9_arm_cancel_1m_armed"] = "W9_arm_cancel 1,000,000 armed"
+    rename["W9_arm_cancel_now"] = "W9_arm_cancel and the clock read"
     rename["W9_deadline_scope"] = "W9_arm_cancel whole scope"
     rename["W12_abort_all_flat"] = "W12_cancel_flat abort_all"
     rename["W12_exit_links"] = "W12_cancel_tree untrapped links"
