@@ -173,15 +173,30 @@ static inline void *arg_room(struct task *task)
     return task + 1;
 }
 
-/* A large one.  False: there is no memory. */
-static bool copy_apart(struct task *task, const void *arg, size_t arg_size)
+/* A record of the class that has the room. */
+static inline struct task *record_alloc(struct runtime *runtime,
+                                        const void *arg, size_t arg_size)
 {
-    task->arg = malloc(arg_size);
-    task->arg_apart = task->arg != NULL;
-    if (task->arg_apart) {
-        memcpy(task->arg, arg, arg_size);
+    if (arg == NULL || UNLIKELY(arg_size > TASK_ARG_BEHIND)) {
+        return runtime_alloc(runtime, SLAB_HANDLE_192);
     }
-    return task->arg_apart;
+    return LIKELY(arg_size <= TASK_ARG_SMALL)
+               ? runtime_alloc(runtime, SLAB_HANDLE_256)
+               : runtime_alloc(runtime, SLAB_HANDLE_384);
+}
+
+/* False: there is no memory. */
+static inline bool copy(struct task *task, const void *arg, size_t arg_size)
+{
+    RULE(TASK_SPAWN_1);
+    task->arg_apart = arg_size > TASK_ARG_BEHIND;
+    task->arg_wide = arg_size > TASK_ARG_SMALL && !task->arg_apart;
+    task->arg = UNLIKELY(task->arg_apart) ? malloc(arg_size) : arg_room(task);
+    if (UNLIKELY(task->arg == NULL)) {
+        return false;
+    }
+    memcpy(task->arg, arg, arg_size);
+    return true;
 }
 
 int task_make(struct runtime *runtime, struct task_owner *owner,
@@ -191,22 +206,13 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;
     }
-    bool small = arg != NULL && arg_size <= TASK_ARG_SMALL;
-    bool wide = arg != NULL && !small && arg_size <= TASK_ARG_BEHIND;
-    struct task *task = LIKELY(small) ? runtime_alloc(runtime, SLAB_HANDLE_256)
-                        : wide        ? runtime_alloc(runtime, SLAB_HANDLE_384)
-                                      : runtime_alloc(runtime, SLAB_HANDLE_192);
+    struct task *task = record_alloc(runtime, arg, arg_size);
     if (task == NULL) {
         return -ENOMEM;
     }
     task_init(task, runtime, owner, fn, NULL);
     task->embedded = false;
-    if (LIKELY(small || wide)) {
-        RULE(TASK_SPAWN_1);
-        task->arg = arg_room(task);
-        task->arg_wide = wide;
-        memcpy(task->arg, arg, arg_size);
-    } else if (arg != NULL && !copy_apart(task, arg, arg_size)) {
+    if (arg != NULL && !copy(task, arg, arg_size)) {
         task_unmake(task);
         return -ENOMEM;
     }
@@ -214,17 +220,25 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
     return 0;
 }
 
+static NOINLINE void unmake_large(struct task *task)
+{
+    if (task->arg_wide) {
+        runtime_free(task->runtime, SLAB_HANDLE_384, task);
+        return;
+    }
+    free(task->arg);
+    runtime_free(task->runtime, SLAB_HANDLE_192, task);
+}
+
 void task_unmake(struct task *task)
 {
-    struct runtime *runtime = task->runtime;
     TELL(TASK_GONE, task, NULL, 0);
-    if (UNLIKELY(task->arg_wide)) {
-        runtime_free(runtime, SLAB_HANDLE_384, task);
-    } else if (LIKELY(task->arg == arg_room(task))) {
-        runtime_free(runtime, SLAB_HANDLE_256, task);
+    if (UNLIKELY(task->arg_wide || task->arg_apart)) {
+        unmake_large(task);
+    } else if (task->arg == arg_room(task)) {
+        runtime_free(task->runtime, SLAB_HANDLE_256, task);
     } else {
-        free(task->arg_apart ? task->arg : NULL);
-        runtime_free(runtime, SLAB_HANDLE_192, task);
+        runtime_free(task->runtime, SLAB_HANDLE_192, task);
     }
 }
 
