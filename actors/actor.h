@@ -93,14 +93,14 @@ struct actor {
     struct mailbox mailbox;      /* first: the slab keeps it */
     struct message *current;     /* being handled */
     uint32_t credits_due;        /* handled, not yet given back */
-    uint32_t batch_max;          /* once */
+    bool current_kept;           /* its reply was taken for later */
+    bool abandoned;              /* mailbox.lock: its starter was cancelled */
+    bool was_started;            /* a life: init has succeeded once */
     struct life *life;           /* mailbox.lock for other threads */
     const struct behaviour *behaviour; /* once */
     const void *type;            /* once: of the behaviour */
     struct keeper *keeper;       /* once */
-    bool current_kept;           /* its reply was taken for later */
-    bool abandoned;              /* mailbox.lock: its starter was cancelled */
-    bool was_started;            /* a life: init has succeeded once */
+    uint32_t batch_max;          /* once */
     _Atomic bool killed;         /* ORDER(actor-kill) */
     _Atomic uint8_t stop_state;  /* ORDER(actor-stop), enum stop_state */
     struct task task;            /* on lines of its own */
