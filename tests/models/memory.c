@@ -306,7 +306,9 @@ static struct location *begin(struct site *site, void *address, size_t size)
     check_alive(address);
     struct granule *g = granule_find((uintptr_t)address / 8);
     unsigned self = explore_self();
-    if (g->run == run_number && g->written_bytes != 0 && g->writer != self &&
+    uint8_t bytes = (uint8_t)(((1u << size) - 1) << (uintptr_t)address % 8);
+    if (g->run == run_number && (g->written_bytes & bytes) != 0 &&
+        g->writer != self &&
         threads[self].now.clock[g->writer] < g->written) {
         model_fail("an atomic is used before it was made");
     }
