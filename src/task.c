@@ -126,21 +126,9 @@ static void abort_deliver(struct worker *worker, struct note *note)
     }
 }
 
-void task_owner_init(struct task_owner *owner,
-                     void (*task_exited)(struct task_owner *,
-                                         const struct task_exit *))
-{
-    atomic_init(&owner->flags, 0);
-    atomic_init(&owner->due_ns, INT64_MAX);
-    owner->quota = NULL;
-    spin_init(&owner->lock);
-    list_init(&owner->tasks);
-    list_init(&owner->ended);
-    owner->task_exited = task_exited;
-}
-
-void task_init(struct task *task, struct runtime *runtime,
-               struct task_owner *owner, ambit_task_fn *fn, void *arg)
+ALWAYS_INLINE static void init(struct task *task, struct runtime *runtime,
+                               struct task_owner *owner, ambit_task_fn *fn,
+                               void *arg)
 {
     /* The first word outlives the record: see slab.h. */
     task->cx.at = NULL;
@@ -165,6 +153,12 @@ void task_init(struct task *task, struct runtime *runtime,
     list_init(&task->sibling);
     atomic_init(&task->abort_state, ABORT_NONE);
     TELL(TASK_MADE, task, owner, 0);
+}
+
+void task_init(struct task *task, struct runtime *runtime,
+               struct task_owner *owner, ambit_task_fn *fn, void *arg)
+{
+    init(task, runtime, owner, fn, arg);
 }
 
 /* Behind the record, which is then of a larger class. */
@@ -210,7 +204,7 @@ int task_make(struct runtime *runtime, struct task_owner *owner,
     if (task == NULL) {
         return -ENOMEM;
     }
-    task_init(task, runtime, owner, fn, NULL);
+    init(task, runtime, owner, fn, NULL);
     task->embedded = false;
     if (arg != NULL && !copy(task, arg, arg_size)) {
         task_unmake(task);

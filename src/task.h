@@ -230,9 +230,18 @@ static inline int task_pay(struct task *task)
     return LIKELY(quota == NULL) ? 0 : task_pay_from(task, quota);
 }
 
-void task_owner_init(struct task_owner *owner,
-                     void (*task_exited)(struct task_owner *,
-                                         const struct task_exit *));
+static inline void task_owner_init(struct task_owner *owner,
+                                   void (*task_exited)(struct task_owner *,
+                                                       const struct task_exit *))
+{
+    atomic_init(&owner->flags, 0);
+    atomic_init(&owner->due_ns, INT64_MAX);
+    owner->quota = NULL;
+    spin_init(&owner->lock);
+    list_init(&owner->tasks);
+    list_init(&owner->ended);
+    owner->task_exited = task_exited;
+}
 
 /* A record with a copy of the argument; not yet queued.  0, -E2BIG, -ENOMEM. */
 int task_make(struct runtime *runtime, struct task_owner *owner,
