@@ -20,8 +20,8 @@
  * for a job since; one that just finished a job may be faster, and then the one
  * that comes finds nothing and goes idle.
  *
- * The signal comes after the unlock: who is woken finds the lock free.  So the
- * record of a thread stays until the pool goes.
+ * A pool thread signals after the unlock: who is woken finds the lock free.  So
+ * the record of a thread stays until the pool goes.
  *
  * Threads that exit while the pool lives are joined by the next one to exit, so
  * at most one is left over; destroy joins that.
@@ -162,7 +162,7 @@ static int thread_start(struct blocking_pool *pool)
     return 0;
 }
 
-/* Called with the lock held; who has to be signalled after the unlock. */
+/* Called with the lock held; who has to be signalled. */
 static struct pool_thread *wake_idle(struct blocking_pool *pool)
 {
     struct pool_thread *thread = pool->idle;
@@ -174,7 +174,7 @@ static struct pool_thread *wake_idle(struct blocking_pool *pool)
 }
 
 /* Another thread, where a job waits and nobody comes for it.  Called with the
- * lock held; who has to be signalled after the unlock, or NULL. */
+ * lock held; who has to be signalled, or NULL. */
 static struct pool_thread *summon(struct blocking_pool *pool)
 {
     if (pool->coming > 0 || list_is_empty(&pool->queue)) {
@@ -189,6 +189,7 @@ static struct pool_thread *summon(struct blocking_pool *pool)
     return NULL;
 }
 
+/* A pool thread, which the pool outlasts. */
 static void unlock_and_signal(struct blocking_pool *pool,
                               struct pool_thread *thread)
 {
@@ -249,7 +250,12 @@ int blocking_submit(struct blocking_pool *pool, struct blocking_job *job)
         pool->queued++;
         summoned = summon(pool);
     }
-    unlock_and_signal(pool, summoned);
+    /* Under the lock: a thread that is no worker may be late, and the pool gone
+     * with the run that its job was of. */
+    if (summoned != NULL) {
+        pthread_cond_signal(&summoned->wake);
+    }
+    pthread_mutex_unlock(&pool->lock);
     return rc;
 }
 
