@@ -86,6 +86,9 @@ int ambit_boundary_receive(ambit_cx *cx, ambit_boundary *boundary,
     struct slot *slot = NULL;
     int rc = park_check(task);
     if (rc == 0) {
+        rc = region_need(task); /* before there is something to lose */
+    }
+    if (rc == 0) {
         rc = receive(boundary, task, NULL, &slot);
     }
     if (rc == 0) {

@@ -33,7 +33,10 @@ static void hold_let_go(struct ambit_mutex *mutex)
 int ambit_mutex_hold_(ambit_cx *cx, struct ambit_mutex *mutex,
                       const struct ambit_site *site)
 {
-    int rc = ambit_mutex_lock(cx, mutex);
+    int rc = region_need(task_of(cx)); /* before there is something to lose */
+    if (rc == 0) {
+        rc = ambit_mutex_lock(cx, mutex);
+    }
     if (rc < 0) {
         return rc;
     }

@@ -228,20 +228,33 @@ static void park_until_said(struct await *await)
     await_until_said(await);
 }
 
+/* False: others have to let go of it first. */
+static bool abandon(struct await *await)
+{
+    enum await_off off = call_off(await);
+    RULE(AWAIT_END_1);
+    if (off == AWAIT_COMING) {
+        return false;
+    }
+    if (off == AWAIT_OVER && await->kind->forget != NULL) {
+        await->kind->forget(await);
+    }
+    await_end(await);
+    return true;
+}
+
+/* All are asked before one is waited for: a close may wait for a read that is
+ * behind it here. */
 void await_abandon_all(struct task *task)
 {
+    struct await *next;
+    for (struct await *await = task->awaits; await != NULL; await = next) {
+        next = await->next;
+        (void)abandon(await);
+    }
     while (task->awaits != NULL) {
-        struct await *await = task->awaits;
-        RULE(AWAIT_END_1);
-        enum await_off off = call_off(await);
-        if (off == AWAIT_COMING) {
-            RULE(AWAIT_END_2);
-            park_until_said(await);
-            off = call_off(await);
-        }
-        if (off == AWAIT_OVER && await->kind->forget != NULL) {
-            await->kind->forget(await);
-        }
-        await_end(await);
+        RULE(AWAIT_END_2);
+        park_until_said(task->awaits);
+        (void)abandon(task->awaits);
     }
 }

@@ -62,9 +62,10 @@ struct ambit_await {
  * Gives up a wait, for instance the slower of two.  0: it was idle, or is now
  * as if it had never begun; -EBUSY: it is over already, so call it once more for
  * what it gave, and give that back; AMBIT_PENDING: others have to let go of it
- * first (a thread of the pool, the kernel), after which the task is
- * stepped, and drops it again, or goes on waiting.  A step of the task; does not
- * suspend.
+ * first (a thread of the pool, the kernel), after which the task is stepped, and
+ * drops it again.  It may go on waiting as well; but the kernel has been asked to
+ * stop, and then the call answers what was done by then, or -ECANCELED.  A step of
+ * the task; does not suspend.
  */
 AMBIT_API int ambit_await_drop(struct ambit_await *wait);
 
@@ -227,7 +228,8 @@ AMBIT_API int ambit_await_ring_next_count(ambit_cx *cx,
  * the same step, nor a drop (AMBIT_PENDING): the task is stepped when the kernel
  * has let go.  Then it is 0 and what happened, or -ECANCELED, and nothing did.
  * While it is under way it takes 256 bytes besides the wait, counts as one
- * operation (AMBIT_LIMIT_OPS, -EDQUOT), and a close of the socket or file by
+ * operation (AMBIT_LIMIT_OPS, -EDQUOT; but for a truncation, which is done on the
+ * pool), and a close of the socket or file by
  * others waits for the step that looks at it.
  *
  * 0 is good, for all; how many bytes it were is in *ret_count, which is not

@@ -171,8 +171,9 @@ AMBIT_API int ambit_boundary_serve(ambit_region *region,
  * Waits for a request, in order of arrival; those whose deadline has passed are
  * told so, and left out.  It is an obligation of the innermost open scope: left
  * unresolved, its close tells the client -ECANCELED.  0; -EPIPE: closed, or
- * nobody is left to ask; -ECANCELED.  Suspends; a task in the serving region or
- * below.  Cancel-safe: after a failure no request was taken.
+ * nobody is left to ask; -ECANCELED; -ENOMEM, in a handler.  Suspends; a task in
+ * the serving region or below.  Cancel-safe: after a failure no request was
+ * taken.
  */
 AMBIT_API int ambit_boundary_receive(ambit_cx *cx, ambit_boundary *boundary,
                                      struct ambit_boundary_request *ret_request);

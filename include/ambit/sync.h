@@ -126,7 +126,8 @@ AMBIT_API int ambit_mutex_lock(ambit_cx *cx, struct ambit_mutex *mutex);
  * region, where the task has opened none) and the mutex is still locked by this
  * call, the close unlocks it and the log tells this line.  So it is given back
  * even by a task that panics.  What it guards may then be half done.  Ended by
- * ambit_mutex_unlock() like any other.  Besides: -ESHUTDOWN in a finalizer.
+ * ambit_mutex_unlock() like any other.  Besides: -ESHUTDOWN in a finalizer;
+ * -ENOMEM, in a handler.
  */
 #define ambit_mutex_hold(cx, mutex) \
     (__extension__({ \

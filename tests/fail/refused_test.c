@@ -407,12 +407,55 @@ static int region_when_short(ambit_cx *cx, void *arg)
     return 0;
 }
 
+struct holder {
+    struct ambit_mutex mutex;
+    int refused, again;
+};
+
+static int holder_handle(ambit_cx *cx, void *state, const void *message,
+                         size_t size)
+{
+    struct holder *h = *(struct holder *const *)message;
+    (void)state;
+    (void)size;
+    refuse_at(1);
+    h->refused = ambit_mutex_hold(cx, &h->mutex);
+    h->again = ambit_mutex_hold(cx, &h->mutex);
+    ambit_mutex_unlock(&h->mutex);
+    return AMBIT_STOP;
+}
+
+static const struct ambit_actor_type holder_type = {
+    .size_ = sizeof(struct ambit_actor_type),
+    .handle = holder_handle,
+};
+
+static int hold_when_short(ambit_cx *cx, void *arg)
+{
+    struct holder h = {.mutex = AMBIT_MUTEX_INIT};
+    struct holder *message = &h;
+    ambit_actor_ref ref = {0};
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, all, &rc) {
+        WANT_EQ(ambit_actor_start(cx, all, &holder_type, NULL, 0, &ref), 0);
+        WANT_EQ(ambit_send(cx, ref, &message, sizeof message), 0);
+    }
+    refuse_at(0);
+    WANT_EQ(rc, 0);
+    WANT_EQ(h.refused, -ENOMEM);
+    WANT_EQ(h.again, 0);
+    ambit_mutex_fini(&h.mutex);
+    return 0;
+}
+
 /* Goal: an actor without memory for its region goes on where it can be told.
- * Method: the first request for it is refused; to a scope, and to a question
- * that has no other answer. */
+ * Method: the first request for it is refused; to a scope, to a question that has
+ * no other answer, and to a mutex, which is not locked then. */
 Spec(SRV_REGION_2, a_region_without_memory_is_told_or_a_panic)
 {
     spec_on(1, region_when_short);
+    spec_on(1, hold_when_short);
     spec_end("SRV_REGION_2");
 }
 
