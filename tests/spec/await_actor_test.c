@@ -61,6 +61,7 @@ struct poster {
     ambit_actor_ref to;
     enum manner manner;
     int number, letters, wanted, step;
+    bool may_pass; /* room may come before the end */
 };
 
 static int post(ambit_cx *cx, struct poster *s)
@@ -110,7 +111,9 @@ static int poster_step(ambit_cx *cx, void *state)
         }
         return rc;
     }
-    WANT_EQ(rc, s->wanted);
+    if (!s->may_pass || rc != 0) {
+        WANT_EQ(rc, s->wanted);
+    }
     count_up(&s->box->ended);
     return rc == -ECANCELED ? rc : 0;
 }
@@ -191,8 +194,10 @@ static int post_to_an_end(ambit_cx *cx, void *arg)
     (void)arg;
     ambit_scope (cx, region, &rc, .policy = AMBIT_ISOLATE) {
         ambit_actor_ref ref = start_box(cx, region, &box, 1);
+        /* The letter at hand leaves its place as the actor ends: who waits may
+         * get it before the mailbox closes, and his letter is disposed of. */
         struct poster p = {.box = &box, .to = ref, .letters = 1,
-                           .wanted = -EPIPE};
+                           .wanted = -EPIPE, .may_pass = true};
         WANT_EQ(ambit_try_send(ref, &p.number, sizeof p.number), 0);
         WANT_EQ(ambit_spawn_poll(region, poster_step, &p), 0);
         p.manner = RESERVES;
@@ -202,6 +207,7 @@ static int post_to_an_end(ambit_cx *cx, void *arg)
         WANT(until(cx, &box.ended, 2));
         p.to = (ambit_actor_ref){NULL, 0, 0};
         p.wanted = -ESTALE;
+        p.may_pass = false;
         WANT_EQ(ambit_spawn_poll(region, poster_step, &p), 0);
     }
     WANT_EQ(count_get(&box.ended), 3);
