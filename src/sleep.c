@@ -11,15 +11,18 @@
 int ambit_checkpoint(ambit_cx *cx)
 {
     struct task *task = task_of(cx);
+    /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
+    bool cancelled = (atomic_load_explicit(&task->scope->flags,
+                                           memory_order_acquire) &
+                      OWNER_CANCELLED) != 0;
+#ifndef AMBIT_CHECKED
+    if (LIKELY(!cancelled && task->masked == 0)) {
+        return 0;
+    }
+#endif
     int rc = park_check(task);
-    if (rc == -EPERM) {
-        /* ORDER(cancel): acquire.  Pairs with the release in mark(): a task on
-         * a pool thread cannot suspend, but it can ask. */
-        return (atomic_load_explicit(&task->scope->flags,
-                                     memory_order_acquire) &
-                OWNER_CANCELLED) != 0
-                   ? -ECANCELED
-                   : 0;
+    if (rc == -EPERM) { /* on a pool thread: it cannot suspend, but it can ask */
+        return cancelled ? -ECANCELED : 0;
     }
     return rc;
 }
