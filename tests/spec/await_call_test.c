@@ -204,7 +204,7 @@ Spec(AWAIT_RUN_1, machines_do_it_once)
 /* --- the pool -------------------------------------------------------------- */
 
 struct pool {
-    struct count called, open, begun, ended;
+    struct count called, open, begun, dropped, ended;
     ambit_waker drops;
 };
 
@@ -232,6 +232,7 @@ static int caller_step(ambit_cx *cx, void *state)
     if (s->drops && s->step > 0) {
         s->drops = false;
         rc = ambit_await_drop(&s->wait);
+        count_up(&s->pool->dropped);
         WANT(rc == 0 || rc == AMBIT_PENDING);
         if (rc == 0) {
             WANT_EQ(count_get(&s->pool->called), 1);
@@ -269,7 +270,7 @@ static int call_pool(ambit_cx *cx, void *arg)
         WANT(until(cx, &pool.begun, 2));
         WANT(until(cx, &pool.called, 2));
         WANT_EQ(ambit_wake(pool.drops), 0);
-        let_others_run(cx);
+        WANT(until(cx, &pool.dropped, 1));
         WANT_EQ(count_get(&pool.ended), 0);
         ambit_cancel(region, "they have begun");
         let_others_run(cx);
