@@ -22,6 +22,7 @@
 #include "actors/mailbox.h"
 #include "actors/reply.h"
 #include "regions/region.h"
+#include "src/worker.h"
 
 #include <ambit/actor.h>
 #include <ambit/server.h>
@@ -189,10 +190,34 @@ struct actor_plan server_plan_of(const struct ambit_server_type *type,
 void actor_drain_dead(struct actor *actor, uint32_t generation);
 void actor_give_credits(struct actor *actor, uint32_t count);
 
-/* lot.c -- a credit for one message, last: before the sender waits.  > 0, or as
+/* lot.c -- what this thread's worker has taken in advance. */
+static inline bool lot_is_of(const struct worker_lot *lot,
+                             const struct actor *actor, uint32_t generation)
+{
+    return lot->owner == actor && lot->generation == generation;
+}
+
+int lot_take_more(struct actor *actor, uint32_t generation, bool last);
+
+/* A credit for one message, last: before the sender waits.  > 0, or as
  * mailbox_try_credits(). */
-int lot_take(struct actor *actor, uint32_t generation, bool last);
-/* What this thread's worker has taken in advance of the actor's credits. */
+static inline int lot_take(struct actor *actor, uint32_t generation, bool last)
+{
+    struct worker *worker = worker_self;
+    if (UNLIKELY(worker == NULL) ||
+        !lot_is_of(&worker->lot, actor, generation) || worker->lot.left == 0) {
+        return lot_take_more(actor, generation, last);
+    }
+    RULE(MBX_END_1); /* a credit in hand is of no use once it has ended */
+    int rc = mailbox_refusal(&actor->mailbox, generation);
+    if (UNLIKELY(rc < 0)) {
+        return rc;
+    }
+    worker->lot.left--;
+    return 1;
+}
+
+/* Gives back what is left of them. */
 void lot_go_home(struct actor *actor);
 
 /* send.c */

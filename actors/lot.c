@@ -14,8 +14,6 @@
  */
 #include "actors/actor.h"
 
-#include "src/worker.h"
-
 #define LOT_MAX 32
 
 static void give_back(struct worker_lot *lot)
@@ -26,18 +24,6 @@ static void give_back(struct worker_lot *lot)
         RULE(MBX_CREDIT_4);
         actor_give_credits(lot->owner, left);
     }
-}
-
-/* A credit in hand is of no use once the actor has ended. */
-static int spend_one(struct actor *actor, struct worker_lot *lot)
-{
-    RULE(MBX_END_1);
-    int rc = mailbox_refusal(&actor->mailbox, lot->generation);
-    if (rc < 0) {
-        return rc;
-    }
-    lot->left--;
-    return 1;
 }
 
 /* The second time in one go: it may be the first of many. */
@@ -64,19 +50,15 @@ static int take_first(struct actor *actor, uint32_t generation,
     return rc;
 }
 
-int lot_take(struct actor *actor, uint32_t generation, bool last)
+int lot_take_more(struct actor *actor, uint32_t generation, bool last)
 {
-    struct worker *worker = worker_self;
-    struct worker_lot *lot = worker != NULL ? &worker->lot : NULL;
-    bool again = lot != NULL && lot->owner == actor &&
-                 lot->generation == generation;
-    if (again && lot->left > 0) {
-        return spend_one(actor, lot);
-    }
+    struct worker_lot *lot = worker_self != NULL ? &worker_self->lot : NULL;
     if (lot == NULL || last) {
         return mailbox_try_credits(&actor->mailbox, generation, 1);
     }
-    return again ? take_lot(actor, lot) : take_first(actor, generation, lot);
+    return lot_is_of(lot, actor, generation)
+               ? take_lot(actor, lot)
+               : take_first(actor, generation, lot);
 }
 
 void lot_go_home(struct actor *actor)

@@ -180,8 +180,8 @@ static enum park_answer credit_abort(struct task *task, void *arg)
     return mailbox_leave_queue(arg) ? PARK_ABORTED : PARK_BUSY;
 }
 
-int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
-                        struct task *task)
+NOINLINE int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
+                                 struct task *task)
 {
     struct mailbox_waiter waiter;
     int rc = mailbox_queue_for_credit(mailbox, generation, &waiter,
@@ -313,7 +313,10 @@ enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
                                struct message *message)
 {
     chain(mailbox, message);
-    return notify(mailbox, generation, TURN_BUSY);
+    uint64_t word = gate_load(mailbox);
+    bool busy = GATE_GENERATION(word) == generation &&
+                (word & GATE_DETACHED) == 0 && turn_of(word) != TURN_IDLE;
+    return LIKELY(busy) ? PUSH_FINE : notify(mailbox, generation, TURN_BUSY);
 }
 
 void mailbox_push_own(struct mailbox *mailbox, struct message *message)

@@ -8,33 +8,40 @@
 
 #include <stdlib.h>
 
+static inline struct message *message_fill(struct message *message, size_t size,
+                                           enum slab_class class_, void *later)
+{
+    message->size = (uint32_t)size;
+    message->class_ = (uint8_t)class_;
+    message->kind = MESSAGE_INFO;
+    message->ahead = later;
+    return message;
+}
+
+/* Where the worker has none at hand. */
+static NOINLINE struct message *message_fetch(struct runtime *runtime,
+                                              size_t size,
+                                              enum slab_class class_)
+{
+    struct message *message =
+        class_ < SLAB_CLASSES
+            ? slab_alloc(runtime->depot, runtime_cache(runtime), class_)
+            : malloc(sizeof *message + size);
+    return message != NULL ? message_fill(message, size, class_, NULL) : NULL;
+}
+
 /* The messages of a sender lie in memory as its worker's slab has them, and it
  * knows a few in advance.  The receiver fetches by that: a chain alone costs it
  * the way to the other core for each message, one after the other. */
-#define RECEIVE_AHEAD 8
-
-static const void *likely_later(struct runtime *runtime, enum slab_class class_)
-{
-    const struct slab_cache *cache = runtime_cache(runtime);
-    return cache != NULL && class_ < SLAB_CLASSES
-               ? slab_ahead(cache, class_, RECEIVE_AHEAD)
-               : NULL;
-}
-
 struct message *message_make(struct runtime *runtime, size_t size)
 {
-    size_t whole = sizeof(struct message) + size;
-    enum slab_class class_ = slab_class_for(whole);
-    struct message *message = class_ < SLAB_CLASSES
-                                  ? runtime_alloc(runtime, class_)
-                                  : malloc(whole);
-    if (message != NULL) {
-        message->size = (uint32_t)size;
-        message->class_ = (uint8_t)class_;
-        message->kind = MESSAGE_INFO;
-        message->ahead = likely_later(runtime, class_);
-    }
-    return message;
+    enum slab_class class_ = slab_class_for(sizeof(struct message) + size);
+    struct slab_cache *cache = runtime_cache(runtime);
+    void *later;
+    struct message *message =
+        class_ < SLAB_CLASSES ? slab_alloc_quick(cache, class_, &later) : NULL;
+    return LIKELY(message != NULL) ? message_fill(message, size, class_, later)
+                                   : message_fetch(runtime, size, class_);
 }
 
 void message_free(struct runtime *runtime, struct message *message)

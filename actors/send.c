@@ -14,16 +14,43 @@ static struct actor *actor_of(ambit_actor_ref ref)
     return ref.node == 0 ? ref.slot : NULL;
 }
 
-/* The credit is ours: fill in the permit, or give it back. */
+/* A credit for a message of that size.  0, or why there is none. */
+static inline int take_credit(struct actor *actor, uint32_t generation,
+                              size_t size, struct task *wait_as, bool last)
+{
+    if (UNLIKELY(actor == NULL)) {
+        RULE(MBX_END_2);
+        return -ESTALE;
+    }
+    if (UNLIKELY(size > MESSAGE_MAX)) {
+        RULE(MBX_SIZE_1);
+        return -E2BIG;
+    }
+    int rc = lot_take(actor, generation, last);
+    return UNLIKELY(rc == -EAGAIN) && wait_as != NULL
+               ? mailbox_wait_credit(&actor->mailbox, generation, wait_as)
+               : rc;
+}
+
+/* The credit is ours: the message, or it is given back. */
+static inline struct message *message_for(struct actor *actor, size_t size)
+{
+    struct message *message = message_make(actor->task.runtime, size);
+    if (UNLIKELY(message == NULL)) {
+        actor_give_credits(actor, 1);
+        return NULL;
+    }
+    TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
+    return message;
+}
+
 static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
                        struct ambit_permit *ret_permit)
 {
-    struct message *message = message_make(actor->task.runtime, size);
+    struct message *message = message_for(actor, size);
     if (message == NULL) {
-        actor_give_credits(actor, 1);
         return -ENOMEM;
     }
-    TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
     *ret_permit = (struct ambit_permit){
         .message = message_body(message),
         .size = size,
@@ -37,18 +64,7 @@ int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
                   bool last, struct ambit_permit *ret_permit)
 {
     struct actor *actor = actor_of(ref);
-    if (actor == NULL) {
-        RULE(MBX_END_2);
-        return -ESTALE;
-    }
-    if (size > MESSAGE_MAX) {
-        RULE(MBX_SIZE_1);
-        return -E2BIG;
-    }
-    int rc = lot_take(actor, ref.generation, last);
-    if (rc == -EAGAIN && wait_as != NULL) {
-        rc = mailbox_wait_credit(&actor->mailbox, ref.generation, wait_as);
-    }
+    int rc = take_credit(actor, ref.generation, size, wait_as, last);
     return rc < 0 ? rc : permit_make(actor, ref, size, ret_permit);
 }
 
@@ -66,14 +82,10 @@ int ambit_try_reserve(ambit_actor_ref ref, size_t size,
     return actor_reserve(ref, size, NULL, false, ret_permit);
 }
 
-int actor_commit(struct ambit_permit *permit)
+static inline int push(struct actor *actor, uint32_t generation,
+                       struct message *message)
 {
-    struct actor *actor = actor_of(permit->to_);
-    struct message *message = permit->node_;
-    REQUIRE(message != NULL, "a permit is committed or aborted once");
-    permit->node_ = NULL;
-    permit->message = NULL;
-    switch (mailbox_push(&actor->mailbox, permit->to_.generation, message)) {
+    switch (mailbox_push(&actor->mailbox, generation, message)) {
     case PUSH_FINE:
         return 0;
     case PUSH_START:
@@ -84,8 +96,17 @@ int actor_commit(struct ambit_permit *permit)
     case PUSH_DEAD:
         break;
     }
-    actor_drain_dead(actor, permit->to_.generation);
+    actor_drain_dead(actor, generation);
     return -EPIPE;
+}
+
+int actor_commit(struct ambit_permit *permit)
+{
+    struct message *message = permit->node_;
+    REQUIRE(message != NULL, "a permit is committed or aborted once");
+    permit->node_ = NULL;
+    permit->message = NULL;
+    return push(actor_of(permit->to_), permit->to_.generation, message);
 }
 
 int ambit_commit(struct ambit_permit *permit)
@@ -119,20 +140,23 @@ int ambit_oblige_permit_(ambit_region *region,
     return ambit_oblige_(region, obligation, permit_left, permit, site);
 }
 
-static int send_reserved(struct ambit_permit *permit, const void *body)
+/* Reserve and commit in one, without a permit between them. */
+ALWAYS_INLINE static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
+                            struct task *wait_as)
 {
-    if (permit->size > 0) {
-        memcpy(permit->message, body, permit->size);
+    struct actor *actor = actor_of(ref);
+    int rc = take_credit(actor, ref.generation, size, wait_as, false);
+    if (UNLIKELY(rc < 0)) {
+        return rc;
     }
-    return actor_commit(permit);
-}
-
-static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
-                     struct task *wait_as)
-{
-    struct ambit_permit permit;
-    int rc = actor_reserve(ref, size, wait_as, false, &permit);
-    return rc < 0 ? rc : send_reserved(&permit, body);
+    struct message *message = message_for(actor, size);
+    if (UNLIKELY(message == NULL)) {
+        return -ENOMEM;
+    }
+    if (size > 0) {
+        memcpy(message_body(message), body, size);
+    }
+    return push(actor, ref.generation, message);
 }
 
 int ambit_send(ambit_cx *cx, ambit_actor_ref ref, const void *message,
@@ -219,7 +243,11 @@ int ambit_await_actor_send(ambit_cx *cx, struct ambit_await *wait,
     struct ambit_permit permit;
     int rc = actor_await_reserve(task_of(cx), await_of(wait), ref, size, false,
                                  &permit);
-    return rc != 0 ? rc : send_reserved(&permit, message);
+    if (rc == 0) {
+        memcpy(permit.message, message, size);
+        rc = actor_commit(&permit);
+    }
+    return rc;
 }
 
 /* --- the actor's life ------------------------------------------------------ */

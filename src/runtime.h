@@ -71,7 +71,8 @@ static inline void *runtime_alloc(struct runtime *runtime,
                                   enum slab_class class_)
 {
     struct slab_cache *cache = runtime_cache(runtime);
-    void *object = slab_alloc_quick(cache, class_);
+    void *later;
+    void *object = slab_alloc_quick(cache, class_, &later);
     return LIKELY(object != NULL) ? object
                                   : slab_alloc(runtime->depot, cache, class_);
 }

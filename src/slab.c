@@ -251,7 +251,8 @@ void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
     if (UNLIKELY(stack->len == 0) && !cache_refill(cache, class_)) {
         return NULL;
     }
-    void *object = slab_pop(cache, class_);
+    void *later;
+    void *object = slab_pop(cache, class_, &later);
     object_open(class_, object);
     return object;
 }

@@ -49,7 +49,7 @@ enum slab_class {
 #else
 #define SLAB_BATCH 64
 #endif
-#define SLAB_AHEAD 4 /* how many allocations before its own one is fetched */
+#define SLAB_AHEAD 8 /* how many allocations before its own one is fetched */
 
 struct slab_depot; /* one per runtime; any thread */
 
@@ -90,15 +90,6 @@ void *slab_alloc(struct slab_depot *depot, struct slab_cache *cache,
 void slab_free(struct slab_depot *depot, struct slab_cache *cache,
                enum slab_class class_, void *object);
 
-/* What will be allocated `ahead` more allocations of its class from now, as far
- * as that is known, or NULL: to be fetched early, never to be used. */
-static inline void *slab_ahead(const struct slab_cache *cache,
-                               enum slab_class class_, unsigned ahead)
-{
-    const struct slab_stack *stack = &cache->free[class_];
-    return stack->len >= ahead ? stack->objects[stack->len - ahead] : NULL;
-}
-
 /* The two of above where a cache has what is wanted, and nobody looks at what is
  * free.  NULL, false: they have done nothing. */
 #if TOOL_ASAN || defined(AMBIT_CHECKED) || defined(AMBIT_LAB)
@@ -107,14 +98,20 @@ static inline void *slab_ahead(const struct slab_cache *cache,
 #define SLAB_QUICK 1
 #endif
 
-static inline void *slab_pop(struct slab_cache *cache, enum slab_class class_)
+/* *ret_later: what will be allocated some allocations of this class from now, or
+ * NULL; to be fetched early, never to be used. */
+static inline void *slab_pop(struct slab_cache *cache, enum slab_class class_,
+                             void **ret_later)
 {
     struct slab_stack *stack = &cache->free[class_];
-    void *object = stack->objects[--stack->len];
+    unsigned len = --stack->len;
+    void **top = &stack->objects[len];
+    void *later = len >= SLAB_AHEAD ? top[-SLAB_AHEAD] : NULL;
     /* Another core may have used it last: have it here before it is wanted. */
-    __builtin_prefetch(slab_ahead(cache, class_, SLAB_AHEAD), 1);
+    __builtin_prefetch(later, 1);
     cache->live++;
-    return object;
+    *ret_later = later;
+    return *top;
 }
 
 static inline void slab_push(struct slab_cache *cache, enum slab_class class_,
@@ -126,11 +123,11 @@ static inline void slab_push(struct slab_cache *cache, enum slab_class class_,
 }
 
 static inline void *slab_alloc_quick(struct slab_cache *cache,
-                                     enum slab_class class_)
+                                     enum slab_class class_, void **ret_later)
 {
     return SLAB_QUICK && LIKELY(cache != NULL) &&
                    LIKELY(cache->free[class_].len > 0)
-               ? slab_pop(cache, class_)
+               ? slab_pop(cache, class_, ret_later)
                : NULL;
 }
 
