@@ -2,6 +2,9 @@
 /*
  * timers.c -- a million sleepers, and the cost of a timer that never fires.
  *
+ *   W9_sleep       fibers that sleep
+ *   W9_sleep_poll  poll tasks that do: without a stack, as Tokio's tasks
+ *
  * The public way to arm and cancel a timer is a deadline.  Two rows:
  *
  *   W9_deadline_scope  a scope with a deadline is opened and closed: more than
@@ -36,9 +39,33 @@ static int sleeper(ambit_cx *cx, void *arg)
     return rc;
 }
 
+struct poll_sleep {
+    struct ambit_await wait;
+    struct sleep sleep;
+    uint64_t begin;
+};
+
+static int poll_sleeper(ambit_cx *cx, void *state)
+{
+    struct poll_sleep *self = state;
+    if (self->begin == 0) {
+        self->begin = bench_now_ns();
+    }
+    int rc =
+        ambit_await_sleep(cx, &self->wait, ambit_ns(self->sleep.duration_ns));
+    if (rc != AMBIT_PENDING) {
+        *self->sleep.ret_late_ns =
+            (double)((int64_t)(bench_now_ns() - self->begin) -
+                     self->sleep.duration_ns);
+    }
+    return rc;
+}
+
 struct crowd {
     uint64_t count;
     double *late_ns;
+    bool poll;
+    const char *cpu_name, *late_name;
 };
 
 static int sleep_all(ambit_cx *cx, const struct crowd *crowd, uint64_t seed)
@@ -46,11 +73,12 @@ static int sleep_all(ambit_cx *cx, const struct crowd *crowd, uint64_t seed)
     int rc = 0;
     ambit_scope (cx, all, &rc) {
         for (uint64_t i = 0; i < crowd->count && rc == 0; i++) {
-            struct sleep sleep = {
-                (int64_t)(bench_random(&seed) % 1000000000u),
-                &crowd->late_ns[i],
+            struct poll_sleep poll = {
+                .sleep = {(int64_t)(bench_random(&seed) % 1000000000u),
+                          &crowd->late_ns[i]},
             };
-            rc = ambit_spawn(all, sleeper, &sleep);
+            rc = crowd->poll ? ambit_spawn_poll(all, poll_sleeper, &poll)
+                             : ambit_spawn(all, sleeper, &poll.sleep);
             if (rc == 0 && i % 1024 == 0) {
                 rc = ambit_yield(cx);
             }
@@ -62,11 +90,8 @@ static int sleep_all(ambit_cx *cx, const struct crowd *crowd, uint64_t seed)
 static int sleepers(ambit_cx *cx, void *arg)
 {
     const struct crowd *crowd = arg;
-    bool full = crowd->count == bench_count(1000000);
-    struct bench_row *cpu =
-        bench_row(full ? "W9_sleep_cpu" : "W9_sleep_cpu_100k", "cpu_s", false);
-    struct bench_row *late = bench_row(
-        full ? "W9_sleep_late_p99" : "W9_sleep_late_p99_100k", "ms", false);
+    struct bench_row *cpu = bench_row(crowd->cpu_name, "cpu_s", false);
+    struct bench_row *late = bench_row(crowd->late_name, "ms", false);
     for (unsigned rep = 0; rep < bench.reps; rep++) {
         double begin = bench_cpu_s();
         int rc = sleep_all(cx, crowd, 88172645463325252u + rep);
@@ -88,14 +113,22 @@ int bench_sleepers(void)
 {
     uint64_t full = bench_count(1000000);
     bool fits = bench_free_bytes() / STACK_ROOM >= full;
-    struct crowd crowd = {.count = fits ? full : full / 10};
-    crowd.late_ns = calloc(crowd.count, sizeof(double));
-    if (crowd.late_ns == NULL) {
+    double *late_ns = calloc(full, sizeof(double));
+    if (late_ns == NULL) {
         return -ENOMEM;
     }
-    int rc =
-        bench_run(sleepers, &crowd, .stacks_max = (uint32_t)crowd.count + 64);
-    free(crowd.late_ns);
+    struct crowd fibers = {full, late_ns, false, "W9_sleep_cpu",
+                           "W9_sleep_late_p99"};
+    struct crowd fewer = {full / 10, late_ns, false, "W9_sleep_cpu_100k",
+                          "W9_sleep_late_p99_100k"};
+    struct crowd polls = {full, late_ns, true, "W9_sleep_poll_cpu",
+                          "W9_sleep_poll_late_p99"};
+    int rc = bench_run(sleepers, fits ? &fibers : &fewer,
+                       .stacks_max = (uint32_t)full + 64);
+    if (rc == 0) {
+        rc = bench_run(sleepers, &polls);
+    }
+    free(late_ns);
     return rc;
 }
 

@@ -50,6 +50,9 @@ function theirs(row, against,   part) {
         their_name = part[2]
         return median(samples[part[2], "ambit"])
     }
+    if (part[2] != "") {
+        return median(samples[part[2], part[1]])
+    }
     return median(samples[row, against])
 }
 
