@@ -80,7 +80,7 @@ static bool is_of(const struct task *task, const struct region *region)
            (task->owner == &region->owner || task->scope == &region->owner);
 }
 
-bool seats_spend(struct region *region)
+HOT_PATH bool seats_spend(struct region *region)
 {
     struct worker *worker = worker_self;
     if (worker == NULL || owner_of(&worker->seats) != &region->owner) {
@@ -113,7 +113,7 @@ bool seats_take(struct region *region)
     return true;
 }
 
-bool seats_keep(struct region *region, const void *who)
+HOT_PATH bool seats_keep(struct region *region, const void *who)
 {
     struct worker *worker = worker_self;
     if (worker == NULL || worker->current != who || !may_have(region)) {

@@ -95,10 +95,10 @@ static int check_options(struct region *region,
     return rc;
 }
 
-int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
-                 size_t arg_size, const struct ambit_spawn_options *options)
+static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
+                               const void *arg, size_t arg_size,
+                               const struct ambit_spawn_options *options)
 {
-    struct region *region = region_of(public);
     struct worker *worker = NULL;
     struct task *task;
     int rc = options != NULL ? check_options(region, options, &worker) : 0;
@@ -132,6 +132,37 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
         *options->ret_task = handle;
     }
     return 0;
+}
+
+/* The same where nothing is asked for: no task is spawned more often. */
+static int spawn_plain(struct region *region, ambit_task_fn *fn,
+                       const void *arg, size_t arg_size)
+{
+    struct runtime *runtime = region->host->runtime;
+    struct task *task;
+    int rc = region_admit(region, REGION_TASK);
+    if (UNLIKELY(rc < 0)) {
+        RULE(TASK_SPAWN_2);
+        return rc;
+    }
+    rc = task_make(runtime, &region->owner, fn, arg, arg_size, &task);
+    if (UNLIKELY(rc < 0)) {
+        region_leave(region, REGION_TASK);
+        return rc;
+    }
+    task_start(task, true);
+    COUNT(runtime, spawned);
+    return 0;
+}
+
+int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
+                 size_t arg_size, const struct ambit_spawn_options *options)
+{
+    struct region *region = region_of(public);
+    bool plain = options == NULL &&
+                 region->host->runtime->options.unstarted_max == 0;
+    return LIKELY(plain) ? spawn_plain(region, fn, arg, arg_size)
+                         : spawn_with(region, fn, arg, arg_size, options);
 }
 
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,

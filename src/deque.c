@@ -136,28 +136,42 @@ static struct deque_ring *grow(struct deque *deque, int64_t bottom)
     return ring;
 }
 
-int deque_push(struct deque *deque, void *item)
+static inline void publish(struct deque *deque, struct deque_ring *ring,
+                           int64_t bottom, void *item)
+{
+    ring_put(ring, bottom, item);
+    /* ORDER(deque-bottom): release.  Pairs with the load in deque_steal().
+     * Publishes the slot, what item points to, and the ring it is in. */
+    atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
+}
+
+/* It looks full; thieves may have made room. */
+static NOINLINE int push_full(struct deque *deque, void *item)
+{
+    int64_t bottom = own_bottom(deque);
+    struct deque_ring *ring = own_ring(deque);
+    /* ORDER(deque-top): acquire.  Pairs with the exchange in deque_steal(): a
+     * thief has read its slot before the owner writes it again. */
+    deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire);
+    if (bottom - deque->top_seen >= ring->capacity) {
+        ring = grow(deque, bottom);
+        if (ring == NULL) {
+            return -ENOMEM;
+        }
+    }
+    publish(deque, ring, bottom, item);
+    return 0;
+}
+
+HOT_PATH int deque_push(struct deque *deque, void *item)
 {
     ASSERT(item != NULL);
     int64_t bottom = own_bottom(deque);
     struct deque_ring *ring = own_ring(deque);
     if (UNLIKELY(bottom - deque->top_seen >= ring->capacity)) {
-        /* ORDER(deque-top): acquire.  Pairs with the exchange in
-         * deque_steal(): a thief has read its slot before the owner writes it
-         * again. */
-        deque->top_seen =
-            atomic_load_explicit(&deque->top, memory_order_acquire);
-        if (bottom - deque->top_seen >= ring->capacity) {
-            ring = grow(deque, bottom);
-            if (ring == NULL) {
-                return -ENOMEM;
-            }
-        }
+        return push_full(deque, item);
     }
-    ring_put(ring, bottom, item);
-    /* ORDER(deque-bottom): release.  Pairs with the load in deque_steal().
-     * Publishes the slot, what item points to, and the ring it is in. */
-    atomic_store_explicit(&deque->bottom, bottom + 1, memory_order_release);
+    publish(deque, ring, bottom, item);
     return 0;
 }
 
@@ -204,7 +218,7 @@ void *deque_pop(struct deque *deque)
     return item;
 }
 
-void *deque_pop_alone(struct deque *deque)
+HOT_PATH void *deque_pop_alone(struct deque *deque)
 {
     int64_t last = own_bottom(deque) - 1;
     /* ORDER(deque-top): relaxed.  Moved by this thread only. */

@@ -193,7 +193,7 @@ static inline bool copy(struct task *task, const void *arg, size_t arg_size)
     return true;
 }
 
-int task_make(struct runtime *runtime, struct task_owner *owner,
+HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
               ambit_task_fn *fn, const void *arg, size_t arg_size,
               struct task **ret_task)
 {
@@ -224,7 +224,7 @@ static NOINLINE void unmake_large(struct task *task)
     runtime_free(task->runtime, SLAB_HANDLE_192, task);
 }
 
-void task_unmake(struct task *task)
+HOT_PATH void task_unmake(struct task *task)
 {
     TELL(TASK_GONE, task, NULL, 0);
     if (UNLIKELY(task->arg_wide || task->arg_apart)) {
@@ -252,7 +252,7 @@ void task_unlist(struct task *task)
     task->listed = false;
 }
 
-void task_start(struct task *task, bool alert)
+HOT_PATH void task_start(struct task *task, bool alert)
 {
     struct worker *self = worker_self;
     if (LIKELY(self != NULL && self->runtime == task->runtime)) {
@@ -431,7 +431,7 @@ void task_refuse(struct task *task, int result)
     task_exit(task, TASK_RETURNED, result);
 }
 
-void task_run(struct task *task)
+HOT_PATH void task_run(struct task *task)
 {
     task_begins(task);
     if (UNLIKELY(!task->begun && !task->embedded && task_is_void(task))) {

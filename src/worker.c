@@ -49,19 +49,38 @@ void worker_yields(struct worker *worker, struct task *task)
     push_ready(worker, task, flags_of(task->scope) & OWNER_PRIORITY);
 }
 
-void worker_fresh(struct worker *worker, struct task *task, bool alert)
+static inline void alert_thieves(struct worker *worker)
+{
+    if (steal_is_allowed(worker)) {
+        idle_alert(worker->runtime);
+    }
+}
+
+/* One that no thief may take, or not before others. */
+static NOINLINE void fresh_apart(struct worker *worker, struct task *task,
+                                 bool alert)
 {
     uint32_t flags = flags_of(task->owner);
     bool pinned = task->pinned; /* once queued, a thief may have ended it */
-    if (UNLIKELY((flags & OWNER_PRIORITY) != 0)) {
+    if ((flags & OWNER_PRIORITY) != 0) {
         lane_push_fresh(worker, task, flags);
-    } else if (pinned || deque_push(&worker->fresh, task) < 0) {
-        /* A deque that cannot grow is no reason to lose a task. */
+    } else {
         RULE(TASK_SPAWN_4);
         queue_push(&worker->pinned, &task->wake_note);
     }
-    if (alert && !pinned && steal_is_allowed(worker)) {
-        idle_alert(worker->runtime);
+    if (alert && !pinned) {
+        alert_thieves(worker);
+    }
+}
+
+void worker_fresh(struct worker *worker, struct task *task, bool alert)
+{
+    bool apart = task->pinned || (flags_of(task->owner) & OWNER_PRIORITY) != 0;
+    /* A deque that cannot grow is no reason to lose a task. */
+    if (UNLIKELY(apart) || UNLIKELY(deque_push(&worker->fresh, task) < 0)) {
+        fresh_apart(worker, task, alert);
+    } else if (alert) {
+        alert_thieves(worker);
     }
 }
 
