@@ -197,16 +197,19 @@ static inline bool lot_is_of(const struct worker_lot *lot,
     return lot->owner == actor && lot->generation == generation;
 }
 
-int lot_take_more(struct actor *actor, uint32_t generation, bool last);
+int lot_take_more(struct actor *actor, uint32_t generation, bool last,
+                  bool *ret_start);
 
 /* A credit for one message, last: before the sender waits.  > 0, or as
- * mailbox_try_credits(). */
-static inline int lot_take(struct actor *actor, uint32_t generation, bool last)
+ * mailbox_try_credits().  ret_start, false before: as mailbox_enter() where it is
+ * pushed at once, NULL where it may take a while. */
+static inline int lot_take(struct actor *actor, uint32_t generation, bool last,
+                           bool *ret_start)
 {
     struct worker *worker = worker_self;
     if (UNLIKELY(worker == NULL) ||
         !lot_is_of(&worker->lot, actor, generation) || worker->lot.left == 0) {
-        return lot_take_more(actor, generation, last);
+        return lot_take_more(actor, generation, last, ret_start);
     }
     RULE(MBX_END_1); /* a credit in hand is of no use once it has ended */
     int rc = mailbox_refusal(&actor->mailbox, generation);
@@ -220,10 +223,24 @@ static inline int lot_take(struct actor *actor, uint32_t generation, bool last)
 /* Gives back what is left of them. */
 void lot_go_home(struct actor *actor);
 
-/* send.c */
-int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
-                  bool last, struct ambit_permit *ret_permit);
-int actor_commit(struct ambit_permit *permit);
+/* send.c -- a message between its credit and its place in the queue. */
+struct sending {
+    struct actor *actor;
+    uint32_t generation;
+    bool start; /* the receiver is ours to start */
+    struct message *message;
+};
+
+/* wait_as NULL: -EAGAIN in place of a wait for a credit; last: the sender is
+ * about to wait.  0: it ends with one of the two below, soon; or as
+ * ambit_send(). */
+int sending_begin(ambit_actor_ref ref, size_t size, struct task *wait_as,
+                  bool last, struct sending *ret_sending);
+/* 0, or -EPIPE: nobody receives, and it was disposed of. */
+int sending_end(struct sending *sending);
+void sending_drop(struct sending *sending);
+struct sending sending_of(struct ambit_permit *permit);
+
 /* The same for a poll task: a wait of it, idle or begun by this. */
 int actor_await_reserve(struct task *task, struct await *await,
                         ambit_actor_ref ref, size_t size, bool last,

@@ -36,29 +36,36 @@ static int take_lot(struct actor *actor, struct worker_lot *lot)
     return rc;
 }
 
-/* The first time: the worker remembers whose it was. */
-static int take_first(struct actor *actor, uint32_t generation,
-                      struct worker_lot *lot)
+static int take_one(struct actor *actor, uint32_t generation, bool *ret_start)
 {
-    int rc = mailbox_try_credits(&actor->mailbox, generation, 1);
-    if (rc > 0) {
-        give_back(lot);
-        lot->owner = actor;
-        lot->generation = generation;
-        lot->go_home = give_back;
-    }
-    return rc;
+    return ret_start != NULL
+               ? mailbox_enter(&actor->mailbox, generation, ret_start)
+               : mailbox_try_credits(&actor->mailbox, generation, 1);
 }
 
-int lot_take_more(struct actor *actor, uint32_t generation, bool last)
+/* The first time: the worker remembers whose it was. */
+static int take_first(struct actor *actor, uint32_t generation,
+                      struct worker_lot *lot, bool *ret_start)
+{
+    if (UNLIKELY(lot->left > 0)) {
+        give_back(lot);
+    }
+    lot->owner = actor;
+    lot->generation = generation;
+    lot->go_home = give_back;
+    return take_one(actor, generation, ret_start);
+}
+
+int lot_take_more(struct actor *actor, uint32_t generation, bool last,
+                  bool *ret_start)
 {
     struct worker_lot *lot = worker_self != NULL ? &worker_self->lot : NULL;
     if (lot == NULL || last) {
-        return mailbox_try_credits(&actor->mailbox, generation, 1);
+        return take_one(actor, generation, ret_start);
     }
     return lot_is_of(lot, actor, generation)
                ? take_lot(actor, lot)
-               : take_first(actor, generation, lot);
+               : take_first(actor, generation, lot, ret_start);
 }
 
 void lot_go_home(struct actor *actor)

@@ -90,24 +90,56 @@ static uint32_t lot_of(uint32_t left, uint32_t lot)
     return left / 4 > lot ? lot : left < 8 ? 1 : left / 4;
 }
 
+/* Why it has no credit to give. */
+static NOINLINE int credit_refusal(uint64_t word, uint32_t generation)
+{
+    int rc = gate_refusal(word, generation);
+    if (rc < 0) {
+        return rc;
+    }
+    RULE(MBX_CREDIT_1);
+    RULE(MBX_TRY_1);
+    return -EAGAIN;
+}
+
+static inline bool has_credit(uint64_t word, uint32_t generation)
+{
+    return GATE_GENERATION(word) == generation &&
+           (word & (GATE_CLOSED | GATE_QUEUED)) == 0 &&
+           (word & GATE_CREDITS) != 0;
+}
+
 int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
                         uint32_t lot)
 {
     uint64_t word = gate_load(mailbox);
     uint32_t count;
     do {
-        int rc = gate_refusal(word, generation);
-        if (rc < 0) {
-            return rc;
-        }
-        if ((word & GATE_CREDITS) == 0 || (word & GATE_QUEUED) != 0) {
-            RULE(MBX_CREDIT_1);
-            RULE(MBX_TRY_1);
-            return -EAGAIN;
+        if (UNLIKELY(!has_credit(word, generation))) {
+            return credit_refusal(word, generation);
         }
         count = lot_of((uint32_t)(word & GATE_CREDITS), lot);
     } while (!gate_move(mailbox, &word, word - count));
     return (int)count;
+}
+
+/* Credit and turn in one move of the gate, which is then as if the message were
+ * there already: who else pushes leaves the start to this sender.  Not closed, so
+ * there is a life that the turn is of. */
+HOT_PATH int mailbox_enter(struct mailbox *mailbox, uint32_t generation,
+                      bool *ret_start)
+{
+    uint64_t word = gate_load(mailbox);
+    uint64_t next;
+    *ret_start = false;
+    do {
+        if (UNLIKELY(!has_credit(word, generation))) {
+            return credit_refusal(word, generation);
+        }
+        next = turn_of(word) == TURN_IDLE ? with_turn(word, TURN_BUSY) : word;
+    } while (!gate_move(mailbox, &word, next - 1));
+    *ret_start = turn_of(word) == TURN_IDLE;
+    return 1;
 }
 
 /* Lock held.  0: got a credit; -EAGAIN: in the queue now; or a refusal. */
@@ -309,14 +341,20 @@ static void chain(struct mailbox *mailbox, struct message *message)
     atomic_store_explicit(&before->next, message, memory_order_release);
 }
 
-enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
-                               struct message *message)
+HOT_PATH enum mailbox_push mailbox_push(struct mailbox *mailbox,
+                                   uint32_t generation,
+                                   struct message *message)
 {
     chain(mailbox, message);
     uint64_t word = gate_load(mailbox);
     bool busy = GATE_GENERATION(word) == generation &&
                 (word & GATE_DETACHED) == 0 && turn_of(word) != TURN_IDLE;
     return LIKELY(busy) ? PUSH_FINE : notify(mailbox, generation, TURN_BUSY);
+}
+
+void mailbox_push_started(struct mailbox *mailbox, struct message *message)
+{
+    chain(mailbox, message);
 }
 
 void mailbox_push_own(struct mailbox *mailbox, struct message *message)
@@ -371,7 +409,7 @@ static bool rest(struct mailbox *mailbox, uint32_t credits,
     return turn_of(next) == TURN_IDLE;
 }
 
-bool mailbox_turn_end(struct mailbox *mailbox, uint32_t credits)
+HOT_PATH bool mailbox_turn_end(struct mailbox *mailbox, uint32_t credits)
 {
     struct message *head = mailbox->head; /* still ours */
     uint32_t generation;

@@ -11,14 +11,15 @@
  *   27               queued: senders are waiting for a credit
  *   26 ......... 0   credits left
  *
- *   turn:  IDLE --notify, nudge--> BUSY --turn ends--> IDLE
- *                                  |  ^
- *                            nudge v  | looks again
- *                                 AGAIN
+ *   turn:  IDLE --enter, notify, nudge--> BUSY --turn ends--> IDLE
+ *                                         |  ^
+ *                                   nudge v  | looks again
+ *                                        AGAIN
  *
- * BUSY is from the moment that the turn is queued until it is over.  Who pushes
- * then need not say so: a receiver that has gone idle looks at the tail once
- * more, and takes up its turn again if somebody was quicker than that.
+ * BUSY is from the moment that the turn is queued, or that somebody has
+ * undertaken to queue it, until it is over.  Who pushes then need not say so: a
+ * receiver that has gone idle looks at the tail once more, and takes up its turn
+ * again if somebody was quicker than that.
  *
  * A credit is taken by reserve and comes back when the message has been
  * handled or disposed, or by abort.  With all credits home and the gate
@@ -119,6 +120,11 @@ int mailbox_refusal(struct mailbox *mailbox, uint32_t generation);
  * One, or up to lot, but at most a quarter of what is left. */
 int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
                         uint32_t lot);
+/* One, for a message that is pushed at once.  *ret_start: the receiver was idle;
+ * it is busy from now on, and the caller's to start, after the push or without
+ * it. */
+int mailbox_enter(struct mailbox *mailbox, uint32_t generation,
+                  bool *ret_start);
 /* The same, but waits.  0, -EPIPE, -ESTALE, -ECANCELED. */
 int mailbox_wait_credit(struct mailbox *mailbox, uint32_t generation,
                         struct task *task);
@@ -139,6 +145,8 @@ enum mailbox_push {
 };
 enum mailbox_push mailbox_push(struct mailbox *mailbox, uint32_t generation,
                                struct message *message);
+/* The same by one who has the receiver to start. */
+void mailbox_push_started(struct mailbox *mailbox, struct message *message);
 /* The receiver, of what is part of the actor: the stub, so that the memory of
  * the last message can go, or a stop. */
 void mailbox_push_own(struct mailbox *mailbox, struct message *message);

@@ -14,9 +14,10 @@ static struct actor *actor_of(ambit_actor_ref ref)
     return ref.node == 0 ? ref.slot : NULL;
 }
 
-/* A credit for a message of that size.  0, or why there is none. */
+/* A credit for a message of that size.  0 or more, or why there is none. */
 static inline int take_credit(struct actor *actor, uint32_t generation,
-                              size_t size, struct task *wait_as, bool last)
+                              size_t size, struct task *wait_as, bool last,
+                              bool *ret_start)
 {
     if (UNLIKELY(actor == NULL)) {
         RULE(MBX_END_2);
@@ -26,7 +27,7 @@ static inline int take_credit(struct actor *actor, uint32_t generation,
         RULE(MBX_SIZE_1);
         return -E2BIG;
     }
-    int rc = lot_take(actor, generation, last);
+    int rc = lot_take(actor, generation, last, ret_start);
     return UNLIKELY(rc == -EAGAIN) && wait_as != NULL
                ? mailbox_wait_credit(&actor->mailbox, generation, wait_as)
                : rc;
@@ -60,11 +61,11 @@ static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
     return 0;
 }
 
-int actor_reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
-                  bool last, struct ambit_permit *ret_permit)
+static int reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
+                   bool last, struct ambit_permit *ret_permit)
 {
     struct actor *actor = actor_of(ref);
-    int rc = take_credit(actor, ref.generation, size, wait_as, last);
+    int rc = take_credit(actor, ref.generation, size, wait_as, last, NULL);
     return rc < 0 ? rc : permit_make(actor, ref, size, ret_permit);
 }
 
@@ -73,57 +74,117 @@ int ambit_reserve(ambit_cx *cx, ambit_actor_ref ref, size_t size,
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
-    return rc < 0 ? rc : actor_reserve(ref, size, task, false, ret_permit);
+    return rc < 0 ? rc : reserve(ref, size, task, false, ret_permit);
 }
 
 int ambit_try_reserve(ambit_actor_ref ref, size_t size,
                       struct ambit_permit *ret_permit)
 {
-    return actor_reserve(ref, size, NULL, false, ret_permit);
+    return reserve(ref, size, NULL, false, ret_permit);
 }
 
-static inline int push(struct actor *actor, uint32_t generation,
-                       struct message *message)
+/* No alert: whoever sends is likely to wait for the answer, and then this worker
+ * is the best place. */
+static inline void start(struct actor *actor)
 {
-    switch (mailbox_push(&actor->mailbox, generation, message)) {
-    case PUSH_FINE:
-        return 0;
-    case PUSH_START:
-        /* No alert: whoever sends is likely to wait for the answer, and then
-         * this worker is the best place. */
-        task_start(&actor->task, false);
-        return 0;
-    case PUSH_DEAD:
-        break;
-    }
+    task_start(&actor->task, false);
+}
+
+static NOINLINE int push_dead(struct actor *actor, uint32_t generation)
+{
     actor_drain_dead(actor, generation);
     return -EPIPE;
 }
 
-int actor_commit(struct ambit_permit *permit)
+static inline int push(struct sending *sending)
+{
+    struct actor *actor = sending->actor;
+    enum mailbox_push pushed = PUSH_START;
+    if (sending->start) {
+        mailbox_push_started(&actor->mailbox, sending->message);
+    } else {
+        pushed = mailbox_push(&actor->mailbox, sending->generation,
+                              sending->message);
+    }
+    if (pushed == PUSH_START) {
+        start(actor);
+    }
+    return LIKELY(pushed != PUSH_DEAD)
+               ? 0
+               : push_dead(actor, sending->generation);
+}
+
+int sending_end(struct sending *sending)
+{
+    return push(sending);
+}
+
+/* What is not done in a moment must not keep a receiver from others. */
+#define SENT_AT_ONCE_MAX (128 - sizeof(struct message))
+
+ALWAYS_INLINE static int begin(ambit_actor_ref ref, size_t size,
+                               struct task *wait_as, bool last,
+                               struct sending *ret_sending)
+{
+    struct actor *actor = actor_of(ref);
+    bool started = false;
+    bool at_once = size <= SENT_AT_ONCE_MAX && worker_self != NULL;
+    int rc = take_credit(actor, ref.generation, size, wait_as, last,
+                         at_once ? &started : NULL);
+    if (UNLIKELY(rc < 0)) {
+        return rc;
+    }
+    struct message *message = message_for(actor, size);
+    if (UNLIKELY(message == NULL)) {
+        if (started) {
+            start(actor); /* a turn that finds nothing */
+        }
+        return -ENOMEM;
+    }
+    *ret_sending =
+        (struct sending){actor, ref.generation, started, message};
+    return 0;
+}
+
+int sending_begin(ambit_actor_ref ref, size_t size, struct task *wait_as,
+                  bool last, struct sending *ret_sending)
+{
+    return begin(ref, size, wait_as, last, ret_sending);
+}
+
+void sending_drop(struct sending *sending)
+{
+    struct actor *actor = sending->actor;
+    TELL(PERMIT_ABORTED, &actor->mailbox, sending->message, 0);
+    message_free(actor->task.runtime, sending->message);
+    RULE(MBX_CREDIT_3);
+    if (sending->start) {
+        start(actor); /* as long as the credit keeps it */
+    }
+    actor_give_credits(actor, 1);
+}
+
+/* The permit is used up. */
+struct sending sending_of(struct ambit_permit *permit)
 {
     struct message *message = permit->node_;
     REQUIRE(message != NULL, "a permit is committed or aborted once");
     permit->node_ = NULL;
     permit->message = NULL;
-    return push(actor_of(permit->to_), permit->to_.generation, message);
+    return (struct sending){actor_of(permit->to_), permit->to_.generation,
+                            false, message};
 }
 
 int ambit_commit(struct ambit_permit *permit)
 {
-    return actor_commit(permit);
+    struct sending sending = sending_of(permit);
+    return push(&sending);
 }
 
 void ambit_abort(struct ambit_permit *permit)
 {
-    struct actor *actor = actor_of(permit->to_);
-    REQUIRE(permit->node_ != NULL, "a permit is committed or aborted once");
-    TELL(PERMIT_ABORTED, &actor->mailbox, permit->node_, 0);
-    message_free(actor->task.runtime, permit->node_);
-    permit->node_ = NULL;
-    permit->message = NULL;
-    RULE(MBX_CREDIT_3);
-    actor_give_credits(actor, 1);
+    struct sending sending = sending_of(permit);
+    sending_drop(&sending);
 }
 
 static void permit_left(void *arg)
@@ -141,22 +202,18 @@ int ambit_oblige_permit_(ambit_region *region,
 }
 
 /* Reserve and commit in one, without a permit between them. */
-ALWAYS_INLINE static int send_copy(ambit_actor_ref ref, const void *body, size_t size,
-                            struct task *wait_as)
+ALWAYS_INLINE static int send_copy(ambit_actor_ref ref, const void *body,
+                                   size_t size, struct task *wait_as)
 {
-    struct actor *actor = actor_of(ref);
-    int rc = take_credit(actor, ref.generation, size, wait_as, false);
+    struct sending sending;
+    int rc = begin(ref, size, wait_as, false, &sending);
     if (UNLIKELY(rc < 0)) {
         return rc;
     }
-    struct message *message = message_for(actor, size);
-    if (UNLIKELY(message == NULL)) {
-        return -ENOMEM;
-    }
     if (size > 0) {
-        memcpy(message_body(message), body, size);
+        memcpy(message_body(sending.message), body, size);
     }
-    return push(actor, ref.generation, message);
+    return push(&sending);
 }
 
 int ambit_send(ambit_cx *cx, ambit_actor_ref ref, const void *message,
@@ -212,7 +269,7 @@ int actor_await_reserve(struct task *task, struct await *await,
     }
     int rc = park_check(task);
     if (rc == 0) {
-        rc = actor_reserve(ref, size, NULL, last, ret_permit);
+        rc = reserve(ref, size, NULL, last, ret_permit);
     }
     if (rc != -EAGAIN) {
         return rc;
@@ -245,7 +302,7 @@ int ambit_await_actor_send(ambit_cx *cx, struct ambit_await *wait,
                                  &permit);
     if (rc == 0) {
         memcpy(permit.message, message, size);
-        rc = actor_commit(&permit);
+        rc = ambit_commit(&permit);
     }
     return rc;
 }

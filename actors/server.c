@@ -166,23 +166,23 @@ static int give_up(const struct ambit_server_type *type, const void *body,
     return rc;
 }
 
-ALWAYS_INLINE static int publish(struct ambit_permit *permit,
+ALWAYS_INLINE static int publish(struct sending *sending,
                                  enum message_kind kind, const void *body,
                                  struct reply_slot *slot)
 {
-    struct message *message = permit->node_;
+    struct message *message = sending->message;
     message->kind = (uint8_t)kind;
-    memcpy(permit->message, body, permit->size);
+    memcpy(message_body(message), body, message->size);
     if (slot != NULL) {
         ambit_reply reply = reply_handle(slot);
         message->reply_slot = reply.slot;
         message->reply_generation = reply.generation;
     }
-    return actor_commit(permit);
+    return sending_end(sending);
 }
 
 static int call_prepare(struct task *task, ambit_actor_ref to, size_t size,
-                        bool wait, struct ambit_permit *ret_permit)
+                        bool wait, struct sending *ret_sending)
 {
     struct actor *self = actor_of_task(task);
     int rc = park_check(task);
@@ -194,7 +194,7 @@ static int call_prepare(struct task *task, ambit_actor_ref to, size_t size,
         RULE(SRV_CALL_5);
         return -EDEADLK;
     }
-    return actor_reserve(to, size, wait ? task : NULL, true, ret_permit);
+    return sending_begin(to, size, wait ? task : NULL, true, ret_sending);
 }
 
 int ambit_call_as_(ambit_cx *cx, const struct ambit_server_type *type,
@@ -202,19 +202,19 @@ int ambit_call_as_(ambit_cx *cx, const struct ambit_server_type *type,
                    void *ret_reply, size_t reply_size, bool wait)
 {
     struct task *task = task_of(cx);
-    struct ambit_permit permit;
-    int rc = call_prepare(task, to, call_size, wait, &permit);
+    struct sending sending;
+    int rc = call_prepare(task, to, call_size, wait, &sending);
     if (rc < 0) {
         return give_up(type, call, call_size, rc);
     }
     struct reply_slot *slot = reply_open(task, ret_reply, reply_size);
     if (slot == NULL) {
-        ambit_abort(&permit);
+        sending_drop(&sending);
         return -ENOMEM;
     }
     /* When nobody receives, the slot is answered all the same. */
     RULE(SRV_CALL_3);
-    publish(&permit, MESSAGE_CALL, call, slot);
+    publish(&sending, MESSAGE_CALL, call, slot);
     return reply_wait(slot);
 }
 
@@ -253,7 +253,8 @@ int ambit_await_call_as_(ambit_cx *cx, struct ambit_await *wait,
         return -ENOMEM;
     }
     reply_await_begin(slot, await, task);
-    publish(&permit, MESSAGE_CALL, call, slot);
+    struct sending sending = sending_of(&permit);
+    publish(&sending, MESSAGE_CALL, call, slot);
     return AMBIT_PENDING;
 }
 
@@ -269,13 +270,13 @@ int ambit_cast_as_(ambit_cx *cx, const struct ambit_server_type *type,
                    ambit_actor_ref to, const void *cast, size_t size)
 {
     struct task *task = cx != NULL ? task_of(cx) : NULL;
-    struct ambit_permit permit;
+    struct sending sending;
     int rc = task != NULL ? park_check(task) : 0;
     if (rc == 0) {
-        rc = actor_reserve(to, size, task, false, &permit);
+        rc = sending_begin(to, size, task, false, &sending);
     }
     return rc < 0 ? give_up(type, cast, size, rc)
-                  : publish(&permit, MESSAGE_CAST, cast, NULL);
+                  : publish(&sending, MESSAGE_CAST, cast, NULL);
 }
 
 int ambit_cast(ambit_cx *cx, ambit_actor_ref to, const void *cast, size_t size)

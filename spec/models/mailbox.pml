@@ -2,13 +2,14 @@
 /*
  * mailbox.pml -- reserve, commit and abort against turns and death.
  *
- * Of: actors/mailbox.c  mailbox_try_credits mailbox_give_credits chain
- *       notify mailbox_push mailbox_nudge mailbox_turn_end rest
+ * Of: actors/mailbox.c  mailbox_try_credits mailbox_enter
+ *       mailbox_give_credits chain notify mailbox_push mailbox_nudge mailbox_turn_end rest
  *       mailbox_detach mailbox_lock_dead mailbox_retire
  *     actors/actor.c    actor_turn go_idle run_batch
  *     actors/dead.c     unchain actor_drain_dead actor_close
  *
- * Senders reserve one credit each and commit or abort; a killer cancels the
+ * Senders reserve one credit each and commit or abort; some of them take the turn
+ * of an idle receiver with it, which they then start; a killer cancels the
  * actor's life or does not.  Each move of the gate is a load and an exchange
  * that may fail.  The link, a plain store in the code, waits in a store buffer
  * until the sender's next locked instruction, or until the hardware pleases:
@@ -177,15 +178,25 @@ proctype sender(byte i)
 {
     byte m, credits;
     mtype seen;
-    bool dead, last, won;
+    bool dead, last, won, mine;
     atomic {
         if
         :: gate.closed || gate.credits == 0 -> goto out
         :: else -> gate.credits--
+        fi;
+        if
+        :: gate.turn == IDLE -> gate.turn = BUSY; mine = true
+        :: true
         fi
     }
     if
     :: true -> /* abort */
+#ifndef BUG_ENTER_FORGOTTEN
+        if
+        :: mine -> atomic { start() }
+        :: else
+        fi;
+#endif
         give_credits(1, last);
         goto out
     :: true
@@ -197,7 +208,10 @@ proctype sender(byte i)
         tail = MESSAGE(i);
         committed[MESSAGE(i)] = true;
     }
-    notify(drained(i), BUSY, dead, false);
+    if
+    :: mine -> atomic { assert(!gate.detached); start() }
+    :: else -> notify(drained(i), BUSY, dead, false)
+    fi;
     if
     :: dead ->
         drained(i); /* the lock is a locked instruction too */

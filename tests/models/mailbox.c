@@ -8,8 +8,9 @@
  *
  * With: actors/mailbox.c actors/actor.c actors/send.c actors/dead.c
  * With: actors/lot.c actors/message.c regions/cancel.c src/task.c
- * Fault: actors/mailbox.c /^bool mailbox_turn_end/,/^}/s/tail_load(mailbox) == head/true/
+ * Fault: actors/mailbox.c /^HOT_PATH bool mailbox_turn_end/,/^}/s/tail_load(mailbox) == head/true/
  * Fault: actors/mailbox.c /^static void chain/,/^}/s/&message->next, NULL/\&message->next, message/
+ * Fault: actors/mailbox.c /^HOT_PATH int mailbox_enter/,/^}/s/with_turn(word, TURN_BUSY)/word/
  * Fault: actors/dead.c /^void actor_close/,/^}/s/actor_drain_dead(actor, /(void)(/
  * Fault: actors/mailbox.c /^static bool is_last_use/,/^}/s/credits_max/credits_max - 1/
  */
@@ -26,7 +27,7 @@ static struct life *life;
 static struct bell turns;
 static int accepted[MESSAGES];       /* by the one sender of each */
 static int handled[MESSAGES], disposed[MESSAGES];
-static bool is_gone;
+static bool is_gone, is_queued;
 static struct task senders[THREADS];
 static struct bell sender_bells[THREADS];
 
@@ -36,6 +37,8 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
 {
     (void)worker, (void)alert;
     MUST(task == &actor->task);
+    MUST(!is_queued && task_worker(task) == NULL); /* one turn at a time */
+    is_queued = true;
     bell_ring(&turns);
 }
 
@@ -175,7 +178,7 @@ static void begin(uint32_t credits)
     memset(disposed, 0, sizeof disposed);
     memset(&turns, 0, sizeof turns);
     memset(sender_bells, 0, sizeof sender_bells);
-    is_gone = false;
+    is_gone = is_queued = false;
     MUST(actor_make(&kit_runtime, &plan, NULL, &actor) == 0);
     life = memory_alloc(sizeof *life);
     memset(life, 0, sizeof *life);
@@ -223,6 +226,7 @@ static void receiver(void)
     for (;;) {
         bell_wait_idle(&turns);
         MUST(!is_gone);
+        is_queued = false;
         task_enter_worker(&actor->task, worker_self);
         MUST(actor_turn(&actor->task.cx, actor) == TASK_DORMANT);
     }
@@ -251,12 +255,12 @@ static void sender_01(void)
 
 static void send_waiting(int number)
 {
-    struct ambit_permit permit;
-    int rc = actor_reserve(ref, sizeof number, &senders[explore_self()], false,
-                           &permit);
+    struct sending sending;
+    int rc = sending_begin(ref, sizeof number, &senders[explore_self()], false,
+                           &sending);
     if (rc == 0) {
-        memcpy(permit.message, &number, sizeof number);
-        accepted[number] = actor_commit(&permit) == 0;
+        memcpy(message_body(sending.message), &number, sizeof number);
+        accepted[number] = sending_end(&sending) == 0;
     } else {
         MUST(rc == -EPIPE || rc == -ESTALE);
     }
@@ -270,6 +274,25 @@ static void waiting_0(void)
 static void waiting_1(void)
 {
     send_waiting(1);
+}
+
+/* In two steps, the receiver idle or not. */
+static void committer_1(void)
+{
+    struct ambit_permit permit;
+    if (ambit_try_reserve(ref, sizeof(int), &permit) == 0) {
+        *(int *)permit.message = 1;
+        accepted[1] = ambit_commit(&permit) == 0;
+    }
+}
+
+/* Undertakes to start the receiver, and has nothing for it. */
+static void dropper(void)
+{
+    struct sending sending;
+    if (sending_begin(ref, sizeof(int), NULL, true, &sending) == 0) {
+        sending_drop(&sending);
+    }
 }
 
 static void aborter(void)
@@ -330,6 +353,18 @@ static const struct scenario scenarios[] = {
      begin_idle,
      {receiver, sender_0, sender_1},
      two_handled,
+     2,
+     1},
+    {"at once, and in two steps",
+     begin_idle,
+     {receiver, sender_0, committer_1},
+     two_handled,
+     2,
+     1},
+    {"started for nothing",
+     begin_idle,
+     {receiver, dropper, sender_0},
+     all_handled,
      2,
      1},
     {"one credit, two who wait",
