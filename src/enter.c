@@ -301,7 +301,7 @@ static inline bool has_stack_for_fresh(struct worker *worker)
     return worker->stacks.free_len > 0 || !has_fresh(worker);
 }
 
-void worker_switch_out(struct worker *worker, struct task *task)
+HOT_PATH void worker_switch_out(struct worker *worker, struct task *task)
 {
     bool direct = is_quiet(worker) && has_stack_for_fresh(worker);
     CHECK(task->stack == worker->current_stack);

@@ -276,7 +276,7 @@ void task_start_on(struct task *task, struct worker *worker)
     }
 }
 
-void task_wake(struct task *task, int64_t value)
+HOT_PATH void task_wake(struct task *task, int64_t value)
 {
     struct worker *worker = task_worker(task);
     task->wake_value = value;

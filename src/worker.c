@@ -39,7 +39,7 @@ static inline void push_ready(struct worker *worker, struct task *task,
     }
 }
 
-void worker_ready(struct worker *worker, struct task *task)
+HOT_PATH void worker_ready(struct worker *worker, struct task *task)
 {
     push_ready(worker, task, flags_of(task->scope));
 }

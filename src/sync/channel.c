@@ -90,7 +90,7 @@ static void *slot(const struct ambit_channel *channel, uint32_t index)
 }
 
 /* To the first receiver, or into the ring, where there is room. */
-static void put(struct ambit_channel *channel, const void *item,
+static inline void put(struct ambit_channel *channel, const void *item,
                 struct line_woken *woken)
 {
     struct line_waiter *receiver = receivers(channel)->first;
@@ -163,18 +163,26 @@ static int take(struct ambit_channel *channel, void *ret_item,
 
 /* --- send and receive ------------------------------------------------------ */
 
-/* A place for the item, or for a permit.  Without a task: -EAGAIN, no wait. */
-static inline int enter(struct ambit_channel *channel, const void *item,
-                        struct task *task, struct line_waiter *waiter)
+/* With the lock, which it gives up. */
+static NOINLINE int wait_for_place(struct ambit_channel *channel,
+                                   const void *item, struct task *task,
+                                   struct line_waiter *waiter)
 {
     struct line_waiter own;
+    waiter = line_waiter_or(waiter, &own);
+    waiter->item = (void *)(uintptr_t)item;
+    return (int)line_wait(senders(channel), waiter, task, PARK_SEND);
+}
+
+/* A place for the item, or for a permit.  Without a task: -EAGAIN, no wait. */
+ALWAYS_INLINE static int enter(struct ambit_channel *channel, const void *item,
+                        struct task *task, struct line_waiter *waiter)
+{
     struct line_woken woken = {0};
     channel_lock(channel);
     int rc = refusal(channel);
     if (rc == -EAGAIN && task != NULL) {
-        waiter = line_waiter_or(waiter, &own);
-        waiter->item = (void *)(uintptr_t)item;
-        return (int)line_wait(senders(channel), waiter, task, PARK_SEND);
+        return wait_for_place(channel, item, task, waiter);
     }
     if (rc == 0) {
         occupy(channel, item, &woken);

@@ -21,7 +21,7 @@ const void *line_caller(void)
                : (const void *)&thread_mark;
 }
 
-static void line_remove(struct line *line, struct line_waiter *waiter)
+static inline void line_remove(struct line *line, struct line_waiter *waiter)
 {
     ASSERT(waiter->waiting);
     ASSERT(line->len > 0);
@@ -31,7 +31,7 @@ static void line_remove(struct line *line, struct line_waiter *waiter)
     line->len--;
 }
 
-static void line_append(struct line *line, struct line_waiter *waiter)
+static inline void line_append(struct line *line, struct line_waiter *waiter)
 {
     RULE(SYNC_FIFO_1);
     waiter->next = NULL;
@@ -42,7 +42,7 @@ static void line_append(struct line *line, struct line_waiter *waiter)
     line->len++;
 }
 
-void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,
+HOT_PATH void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,
                 struct line_woken *woken)
 {
     line_remove(line, waiter);
@@ -60,7 +60,7 @@ void line_grant_all(struct line *line, int64_t value,
     }
 }
 
-void line_unlock(struct line *line, struct line_woken *woken)
+HOT_PATH void line_unlock(struct line *line, struct line_woken *woken)
 {
     struct line_waiter *waiter = woken->first;
     spin_unlock(&line->lock);
@@ -101,7 +101,7 @@ static enum park_answer line_abort(struct task *task, void *arg)
     return line_call_off(arg) ? PARK_ABORTED : PARK_BUSY;
 }
 
-int64_t line_wait_under(struct line *guard, struct line *line,
+HOT_PATH int64_t line_wait_under(struct line *guard, struct line *line,
                         struct line_waiter *waiter, struct task *task,
                         enum park_kind kind)
 {
