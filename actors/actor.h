@@ -197,8 +197,15 @@ static inline bool lot_is_of(const struct worker_lot *lot,
     return lot->owner == actor && lot->generation == generation;
 }
 
-int lot_take_more(struct actor *actor, uint32_t generation, bool last,
-                  bool *ret_start);
+int lot_take_more(struct actor *actor, uint32_t generation, bool *ret_start);
+
+static inline int lot_take_one(struct actor *actor, uint32_t generation,
+                               bool *ret_start)
+{
+    return ret_start != NULL
+               ? mailbox_enter(&actor->mailbox, generation, ret_start)
+               : mailbox_try_credits(&actor->mailbox, generation, 1);
+}
 
 /* A credit for one message, last: before the sender waits.  > 0, or as
  * mailbox_try_credits().  ret_start, false before: as mailbox_enter() where it is
@@ -209,7 +216,9 @@ static inline int lot_take(struct actor *actor, uint32_t generation, bool last,
     struct worker *worker = worker_self;
     if (UNLIKELY(worker == NULL) ||
         !lot_is_of(&worker->lot, actor, generation) || worker->lot.left == 0) {
-        return lot_take_more(actor, generation, last, ret_start);
+        return last || worker == NULL
+                   ? lot_take_one(actor, generation, ret_start)
+                   : lot_take_more(actor, generation, ret_start);
     }
     RULE(MBX_END_1); /* a credit in hand is of no use once it has ended */
     int rc = mailbox_refusal(&actor->mailbox, generation);

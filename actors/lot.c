@@ -36,13 +36,6 @@ static int take_lot(struct actor *actor, struct worker_lot *lot)
     return rc;
 }
 
-static int take_one(struct actor *actor, uint32_t generation, bool *ret_start)
-{
-    return ret_start != NULL
-               ? mailbox_enter(&actor->mailbox, generation, ret_start)
-               : mailbox_try_credits(&actor->mailbox, generation, 1);
-}
-
 /* The first time: the worker remembers whose it was. */
 static int take_first(struct actor *actor, uint32_t generation,
                       struct worker_lot *lot, bool *ret_start)
@@ -53,16 +46,12 @@ static int take_first(struct actor *actor, uint32_t generation,
     lot->owner = actor;
     lot->generation = generation;
     lot->go_home = give_back;
-    return take_one(actor, generation, ret_start);
+    return lot_take_one(actor, generation, ret_start);
 }
 
-int lot_take_more(struct actor *actor, uint32_t generation, bool last,
-                  bool *ret_start)
+int lot_take_more(struct actor *actor, uint32_t generation, bool *ret_start)
 {
-    struct worker_lot *lot = worker_self != NULL ? &worker_self->lot : NULL;
-    if (lot == NULL || last) {
-        return take_one(actor, generation, ret_start);
-    }
+    struct worker_lot *lot = &worker_self->lot;
     return lot_is_of(lot, actor, generation)
                ? take_lot(actor, lot)
                : take_first(actor, generation, lot, ret_start);

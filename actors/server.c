@@ -80,10 +80,20 @@ static int server_handle(struct actor *actor, ambit_cx *cx,
     base_die(__FILE__, __LINE__, "a message of no kind");
 }
 
+static inline bool has_idle(const struct ambit_server_type *type)
+{
+    void (*given)(void) = NULL;
+    if (type->idle_at_ == NULL) {
+        return type->handle_idle != NULL;
+    }
+    memcpy(&given, type->idle_at_, sizeof given);
+    return given != NULL;
+}
+
 static int server_idle(struct actor *actor, ambit_cx *cx)
 {
     const struct ambit_server_type *type = type_of(actor);
-    if (type->handle_idle == NULL) {
+    if (!has_idle(type)) {
         return 0;
     }
     actor_flush_credits(actor);
