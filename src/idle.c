@@ -194,7 +194,8 @@ static void wait_adaptive(struct worker *worker)
     int64_t began = clock_now_ns();
     int64_t until = earlier(began + worker->spin_ns,
                             timer_next(&worker->timers));
-    if (spin_until(worker, until)) {
+    if (spin_until(worker, until) ||
+        timer_next(&worker->timers) <= clock_now_ns()) {
         worker->spin_ns = most;
         return;
     }

@@ -18,7 +18,15 @@
  * Most deadlines are met, so the common life is arm, disarm, with nothing
  * below: two links written, two unlinked.
  *
- * While timer_fire() runs, a timer armed for a past time is filed under the
+ * A crowd that does fire, a million that sleep for a second, would go through a
+ * heap too large for the caches.  So once TIMER_CROWD are armed, those due within
+ * the next second are only filed, by the millisecond; each slot goes into the
+ * heap when its time begins, and there it is put in order.
+ *
+ *   now |slot|slot|slot| ... |slot| later
+ *   heap      slots_ns ...          heap
+ *
+ * While timer_fire() runs, a timer armed for a past time is put under the
  * present one.  Its arming order is higher than that of any timer armed
  * before, so it sorts behind all that were due when the call began, and the
  * first such timer at the root ends the call.
@@ -113,11 +121,107 @@ static void cut(struct timer *timer)
     }
 }
 
+/* --- slots ----------------------------------------------------------------- */
+
+#define SLOT_NS (INT64_C(1) << TIMER_SLOT_SHIFT)
+#define SLOTS_NS (TIMER_SLOTS * SLOT_NS)
+
+static unsigned slot_of(int64_t when_ns)
+{
+    return (unsigned)(when_ns >> TIMER_SLOT_SHIFT) % TIMER_SLOTS;
+}
+
+static bool may_file(const struct timer_heap *heap, int64_t when_ns)
+{
+    return heap->armed >= TIMER_CROWD && when_ns >= heap->slots_ns &&
+           when_ns - heap->slots_ns < SLOTS_NS;
+}
+
+static void file(struct timer_heap *heap, struct timer *timer)
+{
+    unsigned slot = slot_of(timer->when_ns);
+    timer->filed = true;
+    timer->prev = NULL;
+    timer->next = heap->slots[slot];
+    if (timer->next != NULL) {
+        timer->next->prev = timer;
+    }
+    heap->slots[slot] = timer;
+    heap->filled[slot / 64] |= UINT64_C(1) << slot % 64;
+    heap->filed++;
+}
+
+static void unfile(struct timer_heap *heap, struct timer *timer)
+{
+    unsigned slot = slot_of(timer->when_ns);
+    timer->filed = false;
+    heap->filed--;
+    if (timer->next != NULL) {
+        timer->next->prev = timer->prev;
+    }
+    if (timer->prev != NULL) {
+        timer->prev->next = timer->next;
+        return;
+    }
+    heap->slots[slot] = timer->next;
+    if (timer->next == NULL) {
+        heap->filled[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+    }
+}
+
+/* When the first filled slot begins; INT64_MAX: none is filled. */
+static int64_t first_slot(const struct timer_heap *heap)
+{
+    unsigned first = slot_of(heap->slots_ns);
+    for (unsigned at = 0; heap->filed > 0 && at < TIMER_SLOTS;) {
+        unsigned slot = (first + at) % TIMER_SLOTS;
+        uint64_t rest = heap->filled[slot / 64] >> slot % 64;
+        if (rest != 0) {
+            return heap->slots_ns + (at + __builtin_ctzll(rest)) * SLOT_NS;
+        }
+        at += 64 - slot % 64;
+    }
+    return INT64_MAX;
+}
+
+/* Into the heap, where they are put in order. */
+static void empty_slot(struct timer_heap *heap, unsigned slot)
+{
+    struct timer *timer = heap->slots[slot];
+    heap->slots[slot] = NULL;
+    heap->filled[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+    while (timer != NULL) {
+        struct timer *next = timer->next;
+        timer->filed = false;
+        heap->filed--;
+        root_set(heap, meld(heap->root, timer));
+        timer = next;
+    }
+}
+
+/* Empties the slots that have begun; the first one is then still to come. */
+static void empty_slots(struct timer_heap *heap, int64_t now_ns)
+{
+    int64_t begins;
+    while ((begins = first_slot(heap)) <= now_ns && begins != INT64_MAX) {
+        empty_slot(heap, slot_of(begins));
+    }
+    if (now_ns >= heap->slots_ns && now_ns < INT64_MAX - 2 * SLOTS_NS) {
+        heap->slots_ns = (now_ns / SLOT_NS + 1) * SLOT_NS;
+    }
+}
+
+/* --- arm and disarm -------------------------------------------------------- */
+
 /* An armed one with nothing below that may stay where it is: it is due later
  * than before, or not before its parent, where it can be seen who that is. */
 static bool may_stay(const struct timer_heap *heap, const struct timer *timer,
                      int64_t when_ns)
 {
+    if (timer->filed) {
+        return when_ns >> TIMER_SLOT_SHIFT ==
+               timer->when_ns >> TIMER_SLOT_SHIFT;
+    }
     if (timer->child != NULL) {
         return false;
     }
@@ -143,16 +247,16 @@ void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns)
     }
     timer->armed = true;
     timer->child = NULL;
+    if (may_file(heap, when_ns)) {
+        file(heap, timer);
+    } else {
+        root_set(heap, meld(heap->root, timer));
+    }
     heap->armed++;
-    root_set(heap, meld(heap->root, timer));
 }
 
-bool timer_disarm(struct timer_heap *heap, struct timer *timer)
+static void leave_heap(struct timer_heap *heap, struct timer *timer)
 {
-    if (!timer->armed) {
-        return false;
-    }
-    ASSERT(heap->armed > 0);
     struct timer *below = timer->child != NULL ? meld_row(timer->child) : NULL;
     if (heap->root == timer) {
         root_set(heap, below);
@@ -161,6 +265,19 @@ bool timer_disarm(struct timer_heap *heap, struct timer *timer)
         if (below != NULL) {
             root_set(heap, meld(heap->root, below));
         }
+    }
+}
+
+bool timer_disarm(struct timer_heap *heap, struct timer *timer)
+{
+    if (!timer->armed) {
+        return false;
+    }
+    ASSERT(heap->armed > 0);
+    if (timer->filed) {
+        unfile(heap, timer);
+    } else {
+        leave_heap(heap, timer);
     }
     timer->child = NULL;
     timer->next = NULL;
@@ -173,7 +290,9 @@ bool timer_disarm(struct timer_heap *heap, struct timer *timer)
 
 int64_t timer_next(const struct timer_heap *heap)
 {
-    return heap->root != NULL ? heap->root->when_ns : INT64_MAX;
+    int64_t when_ns = heap->root != NULL ? heap->root->when_ns : INT64_MAX;
+    int64_t begins = heap->filed > 0 ? first_slot(heap) : INT64_MAX;
+    return when_ns < begins ? when_ns : begins;
 }
 
 size_t timer_fire(struct timer_heap *heap, int64_t now_ns)
@@ -182,6 +301,7 @@ size_t timer_fire(struct timer_heap *heap, int64_t now_ns)
     size_t fired = 0;
     uint64_t order_end = heap->armed_ever;
     heap->firing_ns = now_ns;
+    empty_slots(heap, now_ns);
     for (;;) {
         struct timer *timer = heap->root;
         if (timer == NULL || timer->when_ns > now_ns ||

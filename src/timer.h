@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * timer.h -- deadlines of one worker, in a pairing heap.
+ * timer.h -- deadlines of one worker: a pairing heap, and slots in front of it
+ * for a crowd.
  *
  *     timer_init(&task->timer, on_deadline);
  *     timer_arm(&heap, &task->timer, now_ns + 5000000);
@@ -26,21 +27,34 @@
 
 #include "src/base.h"
 
+#define TIMER_SLOT_SHIFT 20 /* a slot is 1.05 ms */
+#define TIMER_SLOTS 1024
+#ifdef AMBIT_CHECKED
+#define TIMER_CROWD 8
+#else
+#define TIMER_CROWD 256
+#endif
+
 struct timer {
     struct timer *child;
-    struct timer *next; /* sibling */
+    struct timer *next; /* sibling, or in the slot */
     struct timer *prev; /* sibling, or parent when first child */
     int64_t when_ns;
     uint64_t order; /* arming order, breaks ties */
     void (*fired)(struct timer *timer);
     bool armed;
+    bool filed; /* in a slot */
 };
 
 struct timer_heap {
     struct timer *root;
     uint64_t armed_ever;
     size_t armed;
+    size_t filed;
     int64_t firing_ns; /* now of the timer_fire() that runs, else INT64_MIN */
+    int64_t slots_ns;  /* where the first slot begins, a multiple of its length */
+    uint64_t filled[TIMER_SLOTS / 64];
+    struct timer *slots[TIMER_SLOTS];
 };
 
 /* An empty heap.  It needs no fini: forget it when `armed` is 0. */
@@ -60,7 +74,8 @@ void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns);
  * deadlines that are met have not; else O(log n) amortised. */
 bool timer_disarm(struct timer_heap *heap, struct timer *timer);
 
-/* The earliest time armed; INT64_MAX when nothing is.  O(1). */
+/* The earliest time armed, or, in a crowd, the beginning of its slot: when to call
+ * timer_fire() next.  INT64_MAX when nothing is armed.  O(1). */
 int64_t timer_next(const struct timer_heap *heap);
 
 /* Fires every timer due at or before now_ns, earliest first; returns how

@@ -9,8 +9,11 @@
 
 #include <stdlib.h>
 
-#define TIMERS 300
+#define TIMERS 600 /* a crowd, even of those that are armed half of the time */
 #define FIRED_MAX (2 * TIMERS)
+#define SLOT_NS (INT64_C(1) << TIMER_SLOT_SHIFT)
+#define SLOTS_NS (TIMER_SLOTS * SLOT_NS)
+#define FAR (INT64_C(1) << 40) /* in no slot */
 
 /* A timer, and beside it what the model knows of it. */
 struct alarm {
@@ -104,11 +107,14 @@ static void compare_books(void)
     }
     cr_assert_eq(heap.armed, armed);
     struct alarm *first = model_first();
-    cr_assert_eq(timer_next(&heap), first ? first->when_ns : INT64_MAX);
+    int64_t wanted = first != NULL ? first->when_ns : INT64_MAX;
+    int64_t next = timer_next(&heap);
+    cr_assert(next <= wanted);
+    cr_assert(heap.filed > 0 ? wanted - next < SLOT_NS : next == wanted);
 }
 
 /* Goal: any sequence of arming, moving, disarming and firing fires what is due,
- * in order.  Method: random operations on 300 timers with few distinct times,
+ * in order.  Method: random operations on 600 timers with few distinct times,
  * so that ties are common. */
 Test(timer, agrees_with_a_searched_array)
 {
@@ -133,6 +139,75 @@ Test(timer, agrees_with_a_searched_array)
     cr_assert_eq(timer_next(&heap), INT64_MAX);
     cr_assert_eq(heap.armed, 0);
     cr_assert_null(heap.root);
+}
+
+/* Goal: so does a crowd, whose timers lie in slots until their time begins.
+ * Method: random times around the slots' second; now small steps, now steps over
+ * many slots, or all; no timer is told early or late. */
+Test(timer, a_crowd_agrees_with_a_searched_array)
+{
+    int64_t now = 0;
+    size_t filed = 0;
+    init_all();
+    for (size_t i = 0; i < TIMERS; i++) {
+        arm(&alarms[i], FAR + (int64_t)i);
+    }
+    for (long round = 0; round < test_rounds(40000); round++) {
+        uint64_t dice = random_next();
+        struct alarm *alarm = &alarms[dice / 16 % TIMERS];
+        int64_t far = (int64_t)(dice >> 32) % (SLOTS_NS + SLOTS_NS / 8);
+        if (dice % 16 < 12) {
+            arm(alarm, now + (dice % 16 < 9 ? far : far % (4 * SLOT_NS)));
+        } else if (dice % 16 < 14) {
+            disarm(alarm);
+        } else {
+            now += round % 64 == 0 ? far : far % (dice % 16 == 14 ? 999 : SLOT_NS);
+            fire_and_compare(now);
+        }
+        filed += heap.filed;
+        if (round % 16 == 0) {
+            compare_books();
+        }
+    }
+    cr_assert(filed > 0);
+    fire_and_compare(INT64_MAX);
+    cr_assert_eq(heap.armed, 0);
+    cr_assert_eq(heap.filed, 0);
+    cr_assert_null(heap.root);
+}
+
+static bool is_filed(int64_t when_ns)
+{
+    arm(&alarms[0], when_ns);
+    bool filed = alarms[0].timer.filed;
+    fire_and_compare(when_ns - 1);
+    cr_assert_eq(fired_len, 0);
+    fire_and_compare(when_ns);
+    cr_assert_eq(fired_len, 1);
+    return filed;
+}
+
+/* Goal: the limits of what is filed.  Method: one below a crowd, a crowd; the
+ * first and the last moment of the slots, and those beside them. */
+Test(timer, only_a_crowd_is_filed_and_only_for_the_next_second)
+{
+    for (int64_t around = -1; around <= 1; around++) {
+        for (int end = 0; end < 2; end++) {
+            init_all();
+            cr_assert_eq(timer_fire(&heap, 5 * SLOT_NS - 1), 0);
+            for (size_t i = 1; i < TIMER_CROWD; i++) {
+                arm(&alarms[i], FAR + (int64_t)i);
+            }
+            int64_t when = 5 * SLOT_NS + (end ? SLOTS_NS : 0) + around;
+            cr_assert(!is_filed(when));
+            init_all();
+            cr_assert_eq(timer_fire(&heap, 5 * SLOT_NS - 1), 0);
+            for (size_t i = 1; i <= TIMER_CROWD; i++) {
+                arm(&alarms[i], FAR + (int64_t)i);
+            }
+            cr_assert_eq(is_filed(when), end ? around < 0 : around >= 0);
+        }
+    }
 }
 
 /* Goal: equal times fire in arming order, moved timers last.  Method: all at
@@ -268,7 +343,8 @@ Test(timer, large_heaps_need_no_stack)
     for (int shape = 0; shape < 2; shape++) {
         for (size_t i = 0; i < count; i++) {
             timer_init(&timers[i], fire_again); /* never called */
-            timer_arm(&heap, &timers[i], shape ? -(int64_t)i : (int64_t)i);
+            int64_t when = shape ? -(int64_t)i : FAR + (int64_t)i;
+            timer_arm(&heap, &timers[i], when);
         }
         for (size_t i = 0; i < count; i++) {
             cr_assert(timer_disarm(&heap, &timers[shape ? count - 1 - i : i]));
