@@ -42,6 +42,7 @@ struct pool_thread {
     struct blocking_pool *pool;
     struct pool_thread *next; /* pool.idle, pool.unused */
     pthread_cond_t wake;
+    unsigned number;
     bool woken; /* and so no longer in pool.idle */
 };
 
@@ -150,13 +151,7 @@ static int thread_start(struct blocking_pool *pool)
         record_keep(pool, self);
         return -rc;
     }
-    if (pool->prefix[0] != '\0') {
-        char name[THREAD_NAME_SIZE + 12];
-        snprintf(name, sizeof name, "%s%u", pool->prefix, pool->next_name);
-        name[THREAD_NAME_SIZE - 1] = '\0';
-        pthread_setname_np(thread, name);
-    }
-    pool->next_name++;
+    self->number = pool->next_name++;
     pool->threads++;
     pool->coming++;
     return 0;
@@ -353,11 +348,23 @@ static void thread_exit(struct blocking_pool *pool, struct pool_thread *self)
     }
 }
 
+/* By the thread itself: the kernel has a shorter way for that. */
+static void call_thread(const struct pool_thread *self)
+{
+    char name[THREAD_NAME_SIZE + 12];
+    snprintf(name, sizeof name, "%s%u", self->pool->prefix, self->number);
+    name[THREAD_NAME_SIZE - 1] = '\0';
+    if (self->pool->prefix[0] != '\0') {
+        pthread_setname_np(pthread_self(), name);
+    }
+}
+
 static void *thread_main(void *arg)
 {
     struct pool_thread *self = arg;
     struct blocking_pool *pool = self->pool;
     pthread_mutex_lock(&pool->lock);
+    call_thread(self);
     ASSERT(pool->coming > 0);
     pool->coming--;
     for (;;) {

@@ -30,7 +30,7 @@ unsigned cpus_usable(void)
     return smaller(count, cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup"));
 }
 
-void cpus_keep(pthread_t thread, unsigned n)
+void cpus_keep(unsigned n)
 {
     cpu_set_t may;
     cpu_set_t one;
@@ -43,7 +43,7 @@ void cpus_keep(pthread_t thread, unsigned n)
             CPU_ZERO(&one);
             CPU_SET(cpu, &one);
             /* A cpu that goes offline meanwhile: the thread stays free. */
-            pthread_setaffinity_np(thread, sizeof one, &one);
+            sched_setaffinity(0, sizeof one, &one);
             return;
         }
     }

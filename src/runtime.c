@@ -51,7 +51,36 @@ static int worker_begin(struct worker *worker)
     return driver_create(worker, &worker->driver);
 }
 
-/* True when all workers have begun and the run may go on. */
+/* By the thread itself: the kernel has a shorter way for that. */
+static void call_thread(struct worker *worker)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%s-w%u", worker->runtime->options.thread_name,
+             worker->index);
+    pthread_setname_np(pthread_self(), name);
+    if (worker->runtime->options.keep_cpus) {
+        RULE(RT_CPUS_2);
+        cpus_keep(worker->index);
+    }
+}
+
+/* One more of the threads has come to `count`, with the lock held; returns when
+ * all have, without it.  They are told after the unlock: who is woken finds the
+ * lock free. */
+static void wait_for_all(struct runtime *runtime, unsigned *count)
+{
+    bool last = ++*count == runtime->threads;
+    while (*count < runtime->threads) {
+        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    }
+    pthread_mutex_unlock(&runtime->lock);
+    if (last) {
+        pthread_cond_broadcast(&runtime->changed);
+    }
+}
+
+/* True when all workers have begun and the run may go on.  All threads have been
+ * created by the time that the first one has the lock. */
 static bool worker_meet(struct worker *worker, int rc)
 {
     struct runtime *runtime = worker->runtime;
@@ -59,14 +88,8 @@ static bool worker_meet(struct worker *worker, int rc)
     if (rc < 0 && runtime->start_error == 0) {
         runtime->start_error = rc;
     }
-    runtime->started++;
-    pthread_cond_broadcast(&runtime->changed);
-    while (!runtime->going && runtime->start_error == 0) {
-        pthread_cond_wait(&runtime->changed, &runtime->lock);
-    }
-    bool go = runtime->start_error == 0;
-    pthread_mutex_unlock(&runtime->lock);
-    return go;
+    wait_for_all(runtime, &runtime->started);
+    return runtime->start_error == 0; /* which does not change any more */
 }
 
 /* Nobody closes a ring that another worker might still wake. */
@@ -74,12 +97,7 @@ static void worker_part(struct worker *worker)
 {
     struct runtime *runtime = worker->runtime;
     pthread_mutex_lock(&runtime->lock);
-    runtime->parted++;
-    pthread_cond_broadcast(&runtime->changed);
-    while (runtime->parted < runtime->threads) {
-        pthread_cond_wait(&runtime->changed, &runtime->lock);
-    }
-    pthread_mutex_unlock(&runtime->lock);
+    wait_for_all(runtime, &runtime->parted);
 }
 
 static void *worker_main(void *arg)
@@ -87,6 +105,7 @@ static void *worker_main(void *arg)
     struct worker *worker = arg;
     worker_self = worker;
     block_signals();
+    call_thread(worker);
     fiber_init_thread(&worker->loop);
     if (worker_meet(worker, worker_begin(worker))) {
         worker_loop(worker);
@@ -99,30 +118,14 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int start_thread(struct worker *worker)
-{
-    const struct ambit_runtime_options *options = &worker->runtime->options;
-    char name[16];
-    int rc = -pthread_create(&worker->thread, NULL, worker_main, worker);
-    if (rc == 0) {
-        snprintf(name, sizeof name, "%s-w%u", options->thread_name,
-                 worker->index);
-        pthread_setname_np(worker->thread, name);
-        if (options->keep_cpus) {
-            RULE(RT_CPUS_2);
-            cpus_keep(worker->thread, worker->index);
-        }
-    }
-    return rc;
-}
-
-/* Starts all threads and lets them go, or, when one fails, sends them home. */
+/* Starts all threads, which go on once all are there; when one fails, home. */
 static int start_all(struct runtime *runtime)
 {
     int rc = 0;
     pthread_mutex_lock(&runtime->lock);
     while (runtime->threads < runtime->worker_count && rc == 0) {
-        rc = start_thread(runtime->workers[runtime->threads]);
+        struct worker *worker = runtime->workers[runtime->threads];
+        rc = -pthread_create(&worker->thread, NULL, worker_main, worker);
         runtime->threads += rc == 0;
     }
     if (rc < 0) {
@@ -131,9 +134,7 @@ static int start_all(struct runtime *runtime)
     while (runtime->started < runtime->threads) {
         pthread_cond_wait(&runtime->changed, &runtime->lock);
     }
-    runtime->going = true;
     rc = runtime->start_error;
-    pthread_cond_broadcast(&runtime->changed);
     pthread_mutex_unlock(&runtime->lock);
     return rc;
 }
@@ -186,7 +187,6 @@ static int run_prepare(struct runtime *runtime)
     runtime->started = 0;
     runtime->parted = 0;
     runtime->start_error = 0;
-    runtime->going = false;
     int rc = make_pool(runtime);
     if (rc == 0) {
         rc = make_files(runtime);

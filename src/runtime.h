@@ -31,7 +31,6 @@ struct runtime {
     unsigned started;
     unsigned parted;
     int start_error;
-    bool going;
     bool running;
 
     /* any thread; what is looked at with each note and each turn lies apart from
@@ -105,7 +104,7 @@ int place_choose(struct runtime *runtime,
 /* cpus.c: as many as this process may use at once, at least 1. */
 unsigned cpus_usable(void);
 /* Keeps the thread on the n-th of them, counted round. */
-void cpus_keep(pthread_t thread, unsigned n);
+void cpus_keep(unsigned n);
 
 /* options.c: a copy with the defaults filled in.  0 or -EINVAL. */
 int options_fill(struct ambit_runtime_options *ret_options,
