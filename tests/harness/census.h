@@ -4,17 +4,23 @@
  * threads, rules reached, how long to go on.
  *
  * Take the number first, do the work, then ask test_fds_back_to() and
- * test_threads_back_to(): a thread that was joined may stay in /proc for
- * a moment, so they look again for up to five seconds before they say no.
+ * test_threads_back_to(), which look again for a while before they say no.
+ *
+ * A thread that was joined may stay in /proc for a moment: it is on its way
+ * out, and does not count, neither before nor after.
  */
 #ifndef AMBIT_TESTS_HARNESS_CENSUS_H
 #define AMBIT_TESTS_HARNESS_CENSUS_H
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "src/base.h"
 
@@ -22,7 +28,41 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-static inline int test_count_entries(const char *folder)
+/* How long they look again. */
+#define TEST_CENSUS_MS 20000
+/* The kernel's: set before pthread_join() can return. */
+#define TEST_PF_EXITING 4u
+
+/* Whether /proc/self/task/NAME is a thread that is not on its way out. */
+static inline bool test_is_thread(const char *name)
+{
+    char path[300];
+    char text[512];
+    unsigned flags = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%s/stat", name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno != ENOENT; /* gone since it was listed */
+    }
+    ssize_t len = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (len <= 0) {
+        return false;
+    }
+    text[len] = '\0';
+    const char *rest = strrchr(text, ')'); /* behind its name */
+    return rest == NULL ||
+           sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1 ||
+           (flags & TEST_PF_EXITING) == 0;
+}
+
+static inline bool test_is_entry(const char *name)
+{
+    return name[0] != '.';
+}
+
+static inline int test_count_entries(const char *folder,
+                                     bool (*counts)(const char *name))
 {
     DIR *dir = opendir(folder);
     if (dir == NULL) {
@@ -30,7 +70,7 @@ static inline int test_count_entries(const char *folder)
     }
     int count = 0;
     for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        count += e->d_name[0] != '.';
+        count += test_is_entry(e->d_name) && counts(e->d_name);
     }
     closedir(dir);
     return count;
@@ -39,17 +79,17 @@ static inline int test_count_entries(const char *folder)
 /* Open file descriptors, without the one the count itself needs. */
 static inline int test_open_fds(void)
 {
-    return test_count_entries("/proc/self/fd") - 1;
+    return test_count_entries("/proc/self/fd", test_is_entry) - 1;
 }
 
 static inline int test_threads(void)
 {
-    return test_count_entries("/proc/self/task");
+    return test_count_entries("/proc/self/task", test_is_thread);
 }
 
 static inline bool test_count_back_to(int (*count)(void), int wanted)
 {
-    for (int i = 0; i < 5000; i++) {
+    for (int i = 0; i < TEST_CENSUS_MS; i++) {
         if (count() == wanted) {
             return true;
         }
