@@ -145,7 +145,7 @@ Test(kvd_disk, a_full_disk_is_survived_and_left_behind, .timeout = 120)
     check_kept(&client, acknowledged);
     cr_assert(unlink(filler) == 0);
     bool is_back = false;
-    for (int i = 0; i < 500 && !is_back; i++) {
+    for (int i = 0; i < KVD_TIMEOUT_MS / 10 && !is_back; i++) {
         kvd_pause_ms(10);
         is_back = set(&client, acknowledged, said);
     }
