@@ -126,18 +126,19 @@ Test(kvd_input, requests_before_a_malformed_one_are_answered, .timeout = 280)
 }
 
 /* Goal: a request that never becomes whole does not hold its task for ever.
- * Method: send the beginning, wait; the time is set to 500 ms. */
+ * Method: send the beginning, wait.  The time is 2 s: longer than a busy
+ * machine takes for the other replies, which are due in it, too. */
 Test(kvd_input, a_truncated_request_is_cut_off_in_time, .timeout = 280)
 {
     static const char half[] = "*2\r\n$3\r\nGET\r\n$10\r\nabc";
     struct kvd_client client;
-    client_timeout_ms = "500";
+    client_timeout_ms = "2000";
     start();
     cr_assert(kvd_connect(&client, kvd.port) == 0);
     int64_t begun = kvd_now_us();
     cr_assert(kvd_send(&client, half, sizeof half - 1) == 0);
     cr_assert(is_closed(&client));
-    cr_assert(kvd_now_us() - begun >= 500000, "cut off too early");
+    cr_assert(kvd_now_us() - begun >= 2000000, "cut off too early");
     kvd_disconnect(&client);
     stop();
     cr_assert(kvd_field(&kvd, "connections_cancelled") == 1, "%s", kvd.said);
