@@ -55,7 +55,8 @@ struct load {
     int depth;   /* requests in a pipeline */
     int padding; /* bytes added to each value; at most LOAD_PADDING_MAX */
     int len;
-    _Atomic bool is_stopping; /* ORDER(load-stop) */
+    _Atomic bool is_stopping;  /* ORDER(load-stop) */
+    _Atomic bool was_answered; /* once, at least; ORDER(load-answered) */
     struct load_client clients[LOAD_CLIENTS_MAX];
 };
 
@@ -145,6 +146,8 @@ static inline void load_hear(struct load_client *c,
         return;
     }
     c->answered++;
+    /* ORDER(load-answered): relaxed.  Pairs with load_wait_answered(). */
+    atomic_store_explicit(&c->load->was_answered, true, memory_order_relaxed);
     if (slot->kind == 'S') {
         if (!kvd_is(reply, "OK")) {
             load_wrong(c, "SET", slot, reply);
@@ -234,6 +237,20 @@ static inline int load_start(struct load *load, int port, int clients,
         }
     }
     return 0;
+}
+
+/* Waits until a request was answered, in this round or before; false: none was,
+ * in good time. */
+static inline bool load_wait_answered(struct load *load)
+{
+    for (int i = 0; i < KVD_TIMEOUT_MS; i++) {
+        /* ORDER(load-answered): relaxed.  A flag only. */
+        if (atomic_load_explicit(&load->was_answered, memory_order_relaxed)) {
+            return true;
+        }
+        kvd_pause_ms(1);
+    }
+    return false;
 }
 
 /* Waits for those that were cut off too. */

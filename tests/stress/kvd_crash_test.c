@@ -86,6 +86,7 @@ Test(kvd_crash, a_shard_killed_a_thousand_times_loses_no_acknowledged_write,
     cr_assert(kvd_connect(&control, kvd.port) == 0);
     for (int i = 0; i < kills;) {
         cr_assert(load_start(&load, kvd.port, CLIENTS, DEPTH) == 0);
+        cr_assert(load_wait_answered(&load));
         for (int end = i + kills / ROUNDS + 1; i < end && i < kills; i++) {
             kvd_pause_ms(i % 5);
             crash_shard(&control, i % SHARDS);
@@ -97,7 +98,6 @@ Test(kvd_crash, a_shard_killed_a_thousand_times_loses_no_acknowledged_write,
     cr_log_info("%d kills, %llu requests answered, %llu told of a crash\n",
                 kills, (unsigned long long)load_sum(&load, answered),
                 (unsigned long long)load_sum(&load, told));
-    cr_assert(load_sum(&load, answered) > 0);
     stop(&kvd, kills);
     load_free(&load);
     kvd_remove_folder(folder);
@@ -127,6 +127,7 @@ Test(kvd_crash, a_process_killed_two_hundred_times_loses_no_acknowledged_write,
             break;
         }
         cr_assert(load_start(&load, kvd.port, CLIENTS, DEPTH) == 0);
+        cr_assert(load_wait_answered(&load)); /* in the first round only */
         kvd_pause_ms(1 + (int)(rand_r(&seed) % 60));
         kvd_kill(&kvd);
         kvd_forget(&kvd);
@@ -134,7 +135,6 @@ Test(kvd_crash, a_process_killed_two_hundred_times_loses_no_acknowledged_write,
     }
     cr_log_info("%d kills, %llu requests answered\n", kills,
                 (unsigned long long)load_sum(&load, answered));
-    cr_assert(load_sum(&load, answered) > 0);
     stop(&kvd, 0);
     load_free(&load);
     kvd_remove_folder(folder);
