@@ -17,7 +17,9 @@ enum {
     DEMO_CLIENTS = 16,
     DEMO_DEPTH = 16,
     DEMO_SHARDS = 4,
-    DEMO_TIMEOUT_MS = 800, /* kvd's patience with a client, told to it */
+    DEMO_TIMEOUT_MS = 3000, /* kvd's patience with a client, told to it */
+    DEMO_DRAIN_MS = 15000,  /* and for what is under way at its end */
+    DEMO_PROMPT_MS = 10000, /* what is prompt, wherever a cpu is waited for */
 };
 
 struct demo {
@@ -63,7 +65,7 @@ int demo_ask(const struct demo *demo, char *ret_text, size_t room,
 /* A number of INFO, -1 when it is not there. */
 int64_t demo_info(const struct demo *demo, const char *name);
 
-/* Asks until whoever asks is the only client; false after 5 s. */
+/* Asks until whoever asks is the only client; false after 20 s. */
 bool demo_wait_alone(const struct demo *demo);
 
 #endif

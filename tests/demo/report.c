@@ -101,7 +101,7 @@ int64_t demo_info(const struct demo *demo, const char *name)
 
 bool demo_wait_alone(const struct demo *demo)
 {
-    int64_t until = kvd_now_us() + 5000000;
+    int64_t until = kvd_now_us() + KVD_TIMEOUT_MS * 1000LL;
     while (kvd_now_us() < until) {
         if (demo_info(demo, "connected_clients") == 1) {
             return true;
