@@ -221,6 +221,6 @@ static int bracket_panics(ambit_cx *cx, void *arg)
 
 SCENARIOS(call, {"hedge_at_once", hedge_at_once, 1, SMALL | TIMED},
           {"timeout_tick", timeout_tick, 1, SMALL | TIMED},
-          {"timeout_late", timeout_late, 1, SMALL},
+          {"timeout_late", timeout_late, 1, SMALL | TIMED},
           {"retry", retry, 1, SMALL}, {"bracket", bracket, 2, CORE},
           {"bracket_panics", bracket_panics, 2, 0});

@@ -18,7 +18,7 @@ static int moves(ambit_cx *cx, void *arg)
     struct accounts *accounts = *(struct accounts **)arg;
     int rc = 0;
     for (int i = 0; i < 2 && rc == 0; i++) {
-        ambit_mask (cx, &rc) {
+        ambit_mask (cx, &rc, .time = ambit_s(60)) {
             tally_down(&accounts->left);
             always(ambit_yield(cx) == 0);
             always(ambit_sleep(cx, ambit_us(5)) == 0);
@@ -44,7 +44,7 @@ static int mask_move(ambit_cx *cx, void *arg)
     struct accounts accounts = {0}, *here = &accounts;
     int rc = 0;
     (void)arg;
-    ambit_scope (cx, s, &rc) {
+    ambit_scope (cx, s, &rc, .cleanup = ambit_s(60)) {
         accounts.region = s;
         ambit_spawn(s, moves, &here);
         ambit_spawn(s, moves, &here);
