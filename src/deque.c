@@ -229,6 +229,11 @@ HOT_PATH void *deque_pop_alone(struct deque *deque)
     return ring_get(own_ring(deque), last);
 }
 
+HOT_PATH const void *deque_ahead(struct deque *deque, int64_t others)
+{
+    return ring_get(own_ring(deque), own_bottom(deque) - 1 - others);
+}
+
 void *deque_steal(struct deque *deque, bool *ret_again)
 {
     *ret_again = false;

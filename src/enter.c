@@ -19,6 +19,8 @@
 #include "src/runtime.h"
 #include "src/task.h"
 
+#define FRESH_AHEAD 4 /* tasks that begin before the one that is fetched */
+
 /* --- the next one ---------------------------------------------------------- */
 
 static inline void make_current(struct worker *worker, struct task *task)
@@ -48,6 +50,9 @@ static inline struct task *take_fresh(struct worker *worker)
             return oldest;
         }
     }
+    /* One of a crowd that was spawned long ago is in no cache. */
+    fetch_lines(deque_ahead(&worker->fresh, FRESH_AHEAD),
+                sizeof(struct task) / CACHE_LINE);
     return worker->alone ? deque_pop_alone(&worker->fresh)
                          : deque_pop(&worker->fresh);
 }
