@@ -256,6 +256,22 @@ $B/ambit.o: $(LIB_OBJ)
 	$Q$(CC) $(if $(WHOLE),$(CFLAGS) $(COMPILE) $(WHOLE) -flinker-output=nolto-rel) \
 	  -nostdlib -r -o $@ $^
 
+# A test that brings a part of its own cannot take the rest as one object.
+PART_OBJ := $(if $(WHOLE),$(patsubst %,$B/parts/%.o,$(basename $(LIB_SRC))),$(LIB_OBJ))
+REPLACES := $(shell grep -l 'fail/refuse.h"' /dev/null $(TEST_SRC))
+
+$B/parts/%.o: %.c $B/flags
+	@mkdir -p $(@D); $(if $V,,echo "  CC   $< (apart)")
+	$Q$(CC) $(CFLAGS) $(COMPILE) $(INCLUDES) -DAMBIT_NO_SITES -MMD -MP -c -o $@ $<
+
+$B/parts/%.o: %.S $B/flags
+	@mkdir -p $(@D)
+	$Q$(CC) $(CFLAGS) $(COMPILE) $(INCLUDES) -MMD -MP -c -o $@ $<
+
+$B/parts.a: $(PART_OBJ)
+	@rm -f $@
+	$Q$(AR) rcs $@ $^
+
 $B/internal.a: $(if $(WHOLE),$B/ambit.o,$(LIB_OBJ))
 	@rm -f $@
 	$Q$(AR) rcs $@ $^
@@ -314,8 +330,11 @@ $(LIB_OBJ): INCLUDES += -DAMBIT_NO_SITES $(firstword $(WHOLE))
 KVD_UNIT := $(filter tests/unit/kvd_%,$(TEST_SRC))
 $(KVD_UNIT:%.c=$B/%): $(call obj,$(KVD_PARTS))
 $(call obj,$(KVD_UNIT)): INCLUDES += -Idocs/examples/kvd
-$(TEST_SRC:%.c=$B/%): %: %.o $B/internal.a
+$(filter-out $(REPLACES:%.c=$B/%),$(TEST_SRC:%.c=$B/%)): %: %.o $B/internal.a
 	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal.a $(CRITERION) $(LIBS)
+
+$(REPLACES:%.c=$B/%): %: %.o $B/parts.a
+	$Q$(LINK) -o $@ $(filter %.o,$^) $B/parts.a $(CRITERION) $(LIBS)
 
 $(LAB_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(LAB_KIT)) $B/internal-lab.a
 	$Q$(LINK) -o $@ $(filter %.o,$^) $B/internal-lab.a $(CRITERION) $(LIBS)
@@ -465,4 +484,4 @@ clean:
 help:
 	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile
 
--include $(ALL_OBJ:.o=.d) $(LAB_OBJ:.o=.d)
+-include $(ALL_OBJ:.o=.d) $(LAB_OBJ:.o=.d) $(PART_OBJ:.o=.d)
