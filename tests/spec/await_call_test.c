@@ -139,7 +139,9 @@ static int stop_the_first(ambit_cx *cx, enum how how)
             while (how == IS_CANCELLED && ambit_once_waiters(&work.once) < 2) {
                 ambit_yield(cx);
             }
-            ambit_cancel(first, "enough");
+            if (how == IS_CANCELLED) { /* who drops it does so by itself */
+                ambit_cancel(first, "enough");
+            }
         }
         WANT(until(cx, &work.ended, how == PANICS ? 2 : 3));
     }
@@ -328,7 +330,7 @@ Spec(AWAIT_POOL_1, a_call_that_began_ends)
 /* --- a panic meanwhile ----------------------------------------------------- */
 
 struct panic {
-    struct count called, panics, closed, written;
+    struct count called, panics, parked, closed, written;
 };
 
 struct panicker {
@@ -343,7 +345,7 @@ static int outlasts_it(void *arg)
     struct panicker *s = arg;
     struct panic *panic = s->panic;
     count_up(&panic->called);
-    (void)spin_until(&panic->panics, 1);
+    (void)spin_until(&panic->parked, 1);
     for (int i = 0; i < 2000 && count_get(&panic->closed) == 0; i++) {
         sched_yield();
     }
@@ -368,23 +370,36 @@ static int panic_step(ambit_cx *cx, void *state)
     ambit_panic(cx, "in the middle of a call");
 }
 
+/* Of one worker it gets a turn when the machine waits for the call. */
+static int sees_it_park(ambit_cx *cx, void *arg)
+{
+    struct panic *panic = *(struct panic **)arg;
+    WANT(until(cx, &panic->panics, 1));
+    count_up(&panic->parked);
+    return 0;
+}
+
 static int panic_meanwhile(ambit_cx *cx, void *arg)
 {
-    struct panic panic = {.called = {0}};
+    struct panic panic = {.called = {0}}, *here = &panic;
     int rc = 0;
     (void)arg;
-    ambit_scope (cx, region, &rc, .policy = AMBIT_ISOLATE) {
-        struct panicker panicker = {.panic = &panic};
-        WANT_EQ(ambit_spawn_poll(region, panic_step, &panicker), 0);
+    ambit_scope (cx, outer, &rc) {
+        WANT_EQ(ambit_spawn(outer, sees_it_park, &here), 0);
+        ambit_scope (cx, region, &rc, .policy = AMBIT_ISOLATE) {
+            struct panicker panicker = {.panic = here};
+            WANT_EQ(ambit_spawn_poll(region, panic_step, &panicker), 0);
+        }
+        count_up(&panic.closed);
     }
-    count_up(&panic.closed);
     WANT(spin_until(&panic.written, 1));
     return rc;
 }
 
 /* Goal: what a call writes to is there until it has returned.  Method: a machine
  * panics while a call on the pool is about to write into its state; the region
- * is still open when the call has written. */
+ * is still open when the call has written.  On one worker the call goes on only
+ * once the machine waits for it. */
 Spec(AWAIT_END_2, the_state_of_a_panic_stays_while_others_use_it)
 {
     spec_on_1_and_2_workers(panic_meanwhile);
