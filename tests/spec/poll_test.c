@@ -57,8 +57,10 @@ static int storm_blow(ambit_cx *cx, void *arg)
             pthread_join(threads[i], NULL);
         }
         count_set(&storm->stop, 1);
-        count_up(&storm->wakes);
-        WANT_EQ(ambit_wake(storm->waker), 0);
+        int rc_last = ambit_wake(storm->waker);
+        /* The step that an earlier wake led to may have seen it. */
+        WANT(rc_last == 0 || rc_last == -ESTALE);
+        count_add(&storm->wakes, rc_last == 0);
     }
     WANT_EQ(ambit_wake(storm->waker), -ESTALE);
     return rc;
