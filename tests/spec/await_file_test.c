@@ -114,6 +114,7 @@ static int every_call(ambit_cx *cx, void *arg)
             struct clerk clerk = {.ended = &ended, .count = NOT_SET};
             snprintf(clerk.path, sizeof clerk.path, "/tmp/ambit-clerk-%d-%d",
                      (int)getpid(), i);
+            unlink(clerk.path); /* of a process of this number that crashed */
             WANT_EQ(ambit_spawn_poll(region, clerk_step, &clerk), 0);
         }
     }
