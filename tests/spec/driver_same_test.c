@@ -83,6 +83,7 @@ static void resets(ambit_cx *cx, struct record *r)
     char bytes[64];
     pair_open(cx, &pair);
     WANT_EQ(ambit_tcp_write(cx, pair.here, "unread", 6), 6);
+    WANT_EQ(ambit_tcp_read(cx, pair.there, bytes, 1), 1); /* they are there */
     ambit_tcp_discard(pair.there); /* with bytes in it: a reset */
     pair.there = NULL;
     note_that(r, "reset", ambit_tcp_read(cx, pair.here, bytes, 64));

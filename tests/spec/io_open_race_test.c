@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -182,6 +183,8 @@ static void full_open(struct full *full)
     snprintf(full->address, sizeof full->address, "127.0.0.1:%u",
              (unsigned)ntohs(at.sin_port));
     (void)connect(full->inside, (void *)&at, len);
+    struct pollfd taken = {.fd = full->listener, .events = POLLIN};
+    WANT_EQ(poll(&taken, 1, SPEC_PATIENCE_S * 1000), 1);
     (void)connect(full->second, (void *)&at, len);
 }
 
