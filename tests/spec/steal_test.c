@@ -27,14 +27,19 @@ struct wish {
 };
 
 /* Queues MANY tasks, keeps the worker until that many have begun elsewhere, and
- * only then lets go. */
+ * only then lets go.  Before that the other one has counted what it stole: this
+ * very task, perhaps. */
 static int spawn_and_hold(ambit_cx *cx, void *arg)
 {
     struct wish *wish = arg;
-    struct count ran = {0}, *at = &ran;
+    struct count ran = {0}, there = {0}, *at = &ran, *first = &there;
     int rc = 0;
-    wish->before = stats_of(cx);
     ambit_scope (cx, all, &rc) {
+        WANT_EQ(ambit_spawn_with(all, begin, &first, .placement = AMBIT_PINNED,
+                                 .worker = 1 - ambit_cx_worker(cx)),
+                0);
+        WANT(until(cx, &there, 1));
+        wish->before = stats_of(cx);
         for (int i = 0; i < MANY; i++) {
             WANT_EQ(ambit_spawn(all, begin, &at), 0);
         }
