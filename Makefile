@@ -31,6 +31,7 @@
 #   T=fiber           only the test programs whose path holds such a word
 #   FILTER='S/name'   only the tests that match, as Criterion's --filter
 #   LITE=1            tests on the small harness instead of Criterion
+#   WHOLE=            a release put together from parts: gcc does not see it as one
 #   NO_INSTALL=1      say what is missing instead of installing it
 #   WERROR=1 V=1 BUILD=folder JOBS=n CFLAGS= LDFLAGS=
 #
