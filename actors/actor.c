@@ -63,6 +63,7 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     actor->type = plan->type;
     actor->batch_max = plan->batch_max != 0 ? plan->batch_max : 64;
     actor->keeper = keeper;
+    actor->has_idle = plan->has_idle;
     actor->stub.class_ = SLAB_CLASSES;
     actor->stop.kind = MESSAGE_STOP;
     task_owner_init(&actor->self, never_exits);
@@ -262,7 +263,7 @@ static enum batch run_batch(struct actor *actor, ambit_cx *cx, int *ret_reason)
 static enum batch run_idle(struct actor *actor, ambit_cx *cx, enum batch batch,
                            int *ret_reason)
 {
-    if (!actor->life->news) {
+    if (!actor->has_idle || !actor->life->news) {
         return batch;
     }
     actor->life->news = false;

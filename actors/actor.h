@@ -49,6 +49,7 @@ struct actor_plan {
     uint32_t batch_max;
     const void *arg;
     size_t arg_size;
+    bool has_idle;          /* its handlers want to know of an empty mailbox */
 };
 
 /* Who is told, on the actor's worker, that a life is over; the last use of the
@@ -97,6 +98,7 @@ struct actor {
     bool current_kept;           /* its reply was taken for later */
     bool abandoned;              /* mailbox.lock: its starter was cancelled */
     bool was_started;            /* a life: init has succeeded once */
+    bool has_idle;               /* once */
     struct life *life;           /* mailbox.lock for other threads */
     const struct behaviour *behaviour; /* once */
     const void *type;            /* once: of the behaviour */

@@ -80,7 +80,7 @@ static int server_handle(struct actor *actor, ambit_cx *cx,
     base_die(__FILE__, __LINE__, "a message of no kind");
 }
 
-static inline bool has_idle(const struct ambit_server_type *type)
+static bool has_idle(const struct ambit_server_type *type)
 {
     void (*given)(void) = NULL;
     if (type->idle_at_ == NULL) {
@@ -92,12 +92,8 @@ static inline bool has_idle(const struct ambit_server_type *type)
 
 static int server_idle(struct actor *actor, ambit_cx *cx)
 {
-    const struct ambit_server_type *type = type_of(actor);
-    if (!has_idle(type)) {
-        return 0;
-    }
     actor_flush_credits(actor);
-    return type->handle_idle(cx, actor->life->state);
+    return type_of(actor)->handle_idle(cx, actor->life->state);
 }
 
 static void server_terminate(struct actor *actor, ambit_cx *cx, int reason)
@@ -139,6 +135,7 @@ struct actor_plan server_plan_of(const struct ambit_server_type *type,
         type->limits != NULL ? type->limits : &none;
     return (struct actor_plan){
         .behaviour = &server,
+        .has_idle = has_idle(type),
         .type = type,
         .name = type->name != NULL ? type->name : "server",
         .mailbox_max = limits->mailbox_max,

@@ -128,9 +128,6 @@ static int plain_handle(struct actor *actor, ambit_cx *cx,
 static int plain_idle(struct actor *actor, ambit_cx *cx)
 {
     const struct ambit_actor_type *type = actor->type;
-    if (type->handle_idle == NULL) {
-        return 0;
-    }
     actor_flush_credits(actor);
     return type->handle_idle(cx, actor->life->state);
 }
@@ -170,6 +167,7 @@ struct actor_plan actor_plan_of(const struct ambit_actor_type *type,
 {
     return (struct actor_plan){
         .behaviour = &plain,
+        .has_idle = type->handle_idle != NULL,
         .type = type,
         .name = type->name != NULL ? type->name : "actor",
         .mailbox_max = type->mailbox_max,

@@ -171,7 +171,8 @@ static const struct behaviour behaviour = {
 
 static void begin(uint32_t credits)
 {
-    struct actor_plan plan = {.behaviour = &behaviour, .mailbox_max = credits};
+    struct actor_plan plan = {.behaviour = &behaviour, .mailbox_max = credits,
+                              .has_idle = true};
     kit_begin();
     memset(accepted, 0, sizeof accepted);
     memset(handled, 0, sizeof handled);
