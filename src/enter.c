@@ -186,7 +186,8 @@ static void refuse_stack(struct worker *worker, struct task *task)
 /* A turn of a task that has many cannot be refused: somebody may wait for what
  * it does, and those who wait hold the stacks.  The limit on tasks has admitted
  * it. */
-static struct stack *lend_stack(struct worker *worker, struct task *task)
+static NOINLINE struct stack *lend_made(struct worker *worker,
+                                        struct task *task)
 {
     struct stack_arena *arena = &worker->stacks;
     size_t max = arena->lent_max;
@@ -198,17 +199,29 @@ static struct stack *lend_stack(struct worker *worker, struct task *task)
     return stack;
 }
 
+static inline struct stack *lend_stack(struct worker *worker,
+                                       struct task *task)
+{
+    struct stack *stack = stack_lend_free(&worker->stacks);
+    return LIKELY(stack != NULL) ? stack : lend_made(worker, task);
+}
+
+static NOINLINE void begin_anew(struct stack *stack)
+{
+    fiber_fini(&stack->fiber);
+    fiber_init(&stack->fiber, stack->fiber.stack_low, stack->fiber.stack_size,
+               stack_body, stack);
+}
+
 /* Takes back the stack that was just left for good.  One whose frames were
  * abandoned starts anew. */
 static void take_back(struct worker *worker)
 {
     struct stack *stack = worker->back;
     worker->back = NULL;
-    if (worker->back_dropped) {
+    if (UNLIKELY(worker->back_dropped)) {
         worker->back_dropped = false;
-        fiber_fini(&stack->fiber);
-        fiber_init(&stack->fiber, stack->fiber.stack_low,
-                   stack->fiber.stack_size, stack_body, stack);
+        begin_anew(stack);
     }
     stack_return(&worker->stacks, stack);
 }

@@ -183,34 +183,42 @@ static void lent_add(struct stack_arena *arena, size_t n)
                           memory_order_relaxed);
 }
 
-struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *))
+HOT_PATH struct stack *stack_lend_free(struct stack_arena *arena)
 {
-    if (stack_lent(arena) >= arena->lent_max) {
+    struct stack *stack = arena->free;
+    if (UNLIKELY(stack == NULL || stack_lent(arena) >= arena->lent_max)) {
         return NULL;
     }
-    struct stack *stack = arena->free;
-    if (LIKELY(stack != NULL)) {
-        arena->free = stack->next_free;
-        if (--arena->free_len < arena->free_low) {
-            arena->free_low = arena->free_len;
-        }
-    } else {
-        stack = stack_make(arena, entry);
-        if (stack == NULL) {
-            return NULL;
-        }
+    arena->free = stack->next_free;
+    if (--arena->free_len < arena->free_low) {
+        arena->free_low = arena->free_len;
     }
     lent_add(arena, 1);
     return stack;
 }
 
-void stack_return(struct stack_arena *arena, struct stack *stack)
+struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *))
+{
+    struct stack *stack = stack_lend_free(arena);
+    if (stack == NULL && stack_lent(arena) < arena->lent_max) {
+        stack = stack_make(arena, entry);
+        lent_add(arena, stack != NULL);
+    }
+    return stack;
+}
+
+static NOINLINE void cool(struct stack_arena *arena, struct stack *stack)
+{
+    struct iovec span = stack_leave(arena, stack);
+    drop_memory(arena, &span, 1);
+}
+
+HOT_PATH void stack_return(struct stack_arena *arena, struct stack *stack)
 {
     ASSERT(stack_lent(arena) > 0);
     lent_add(arena, (size_t)-1);
     if (UNLIKELY(arena->free_len >= arena->hot_max)) {
-        struct iovec span = stack_leave(arena, stack);
-        drop_memory(arena, &span, 1);
+        cool(arena, stack);
         return;
     }
     stack->task = NULL;

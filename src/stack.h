@@ -96,6 +96,8 @@ void stack_arena_share(struct stack_arena *arena, size_t arenas);
  * the stack until stack_return().  NULL when lent_max stacks are lent, or the
  * kernel has no more memory or mappings. */
 struct stack *stack_lend(struct stack_arena *arena, void (*entry)(void *));
+/* A hot one, or NULL. */
+struct stack *stack_lend_free(struct stack_arena *arena);
 
 /* Takes a stack back.  Its fiber must be parked, and nothing on it may be
  * needed but the frames of entry()'s loop; even those are lost when hot_max
