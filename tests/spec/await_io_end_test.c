@@ -16,7 +16,7 @@ enum { READERS = 6 };
 struct scene {
     struct pair pair;
     struct count begun, looked, told, closed, late;
-    struct count may_look;
+    struct count shied, may_look;
     ambit_waker shy;
 };
 
@@ -34,6 +34,7 @@ static int until_closed(ambit_cx *cx, void *state)
     struct reader *s = state;
     struct scene *scene = s->scene;
     if (s->is_begun && s->is_shy && count_get(&scene->may_look) == 0) {
+        count_up(&scene->shied);
         return AMBIT_PENDING;
     }
     if (s->is_begun) {
@@ -152,6 +153,7 @@ static int close_by_a_machine(ambit_cx *cx, void *arg)
             WANT_EQ(ambit_spawn_poll(closers, close_step, &closer), 0);
             WANT(until(cx, &scene.begun, READERS + 2));
             WANT(until(cx, &scene.told, READERS));
+            WANT(until(cx, &scene.shied, 1)); /* else it might look by itself */
             WANT_EQ(ambit_spawn_poll(closers, close_too_late, &closer), 0);
             WANT(until(cx, &scene.late, 1));
             ambit_cancel(closers, "does not help");
