@@ -220,11 +220,16 @@ Spec(CAN_9, a_reason_names_its_origin)
 
 /* --- CAN-5 ---------------------------------------------------------------- */
 
+struct failure {
+    struct count *started, *may_end;
+};
+
 static int fail_when_cancelled(ambit_cx *cx, void *arg)
 {
-    struct waiter *w = arg;
-    count_up(w->started);
+    struct failure *f = arg;
+    count_up(f->started);
     WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
+    WANT(spin_until(f->may_end, 1)); /* its failure is the stronger reason */
     return -EIO;
 }
 
@@ -236,7 +241,7 @@ static void check_failure_is_kept(void *arg)
 static int strengthen(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    struct count started = {0};
+    struct count started = {0}, may_end = {0};
     int rc = 0;
     ambit_scope (cx, deadline, &rc, .deadline = ambit_after(ambit_ms(2))) {
         WANT_EQ(ambit_sleep(cx, ambit_s(50)), -ECANCELED);
@@ -246,14 +251,15 @@ static int strengthen(ambit_cx *cx, void *arg)
     WANT_EQ(rc, -ETIMEDOUT);
     rc = 0;
     ambit_scope (cx, failing, &rc) {
-        struct waiter w = {&started, NULL};
+        struct failure f = {&started, &may_end};
         WANT_EQ(ambit_defer(failing, check_failure_is_kept, failing), 0);
-        WANT_EQ(ambit_spawn(failing, fail_when_cancelled, &w), 0);
+        WANT_EQ(ambit_spawn(failing, fail_when_cancelled, &f), 0);
         WANT(until(cx, &started, 1));
         ambit_cancel(failing, "weaker");
         ambit_cancel(failing, "equal");
         WANT_EQ(ambit_cancel_reason(failing).kind, AMBIT_CANCEL_USER);
         WANT_EQ(strcmp(ambit_cancel_reason(failing).text, "weaker"), 0);
+        count_up(&may_end);
     }
     WANT_EQ(rc, -EIO);
     return 0;
