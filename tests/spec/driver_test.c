@@ -33,6 +33,7 @@ static const char *driver_with(const struct ambit_runtime_options *options,
 {
     struct ambit_runtime_stats s = {0};
     ambit_runtime *runtime = NULL;
+    int threads = test_threads();
     *ret_error = ambit_runtime_create(&runtime, options);
     if (*ret_error < 0) {
         WANT(runtime == NULL);
@@ -41,6 +42,7 @@ static const char *driver_with(const struct ambit_runtime_options *options,
     WANT_EQ(ambit_runtime_run(runtime, nothing, NULL), 0);
     ambit_runtime_stats(runtime, &s);
     ambit_runtime_destroy(runtime);
+    WANT(test_threads_back_to(threads)); /* who counts next, counts right */
     return s.driver;
 }
 
