@@ -183,12 +183,17 @@ static int take_your_time(ambit_cx *cx, void *arg)
     return 0;
 }
 
+struct tidy {
+    struct count *begun, *done;
+};
+
 static int finalize_under_cancel(ambit_cx *cx, void *arg)
 {
-    struct count *done = *(struct count **)arg;
+    struct tidy *tidy = arg;
     int rc = 0;
     ambit_scope (cx, own, &rc) {
-        WANT_EQ(ambit_defer_async(own, take_your_time, done), 0);
+        WANT_EQ(ambit_defer_async(own, take_your_time, tidy->done), 0);
+        count_up(tidy->begun);
         (void)ambit_sleep_until(cx, ambit_never());
     }
     return rc;
@@ -197,12 +202,13 @@ static int finalize_under_cancel(ambit_cx *cx, void *arg)
 static int finalize_masked(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    struct count done = {0}, *pdone = &done;
+    struct count begun = {0}, done = {0};
+    struct tidy tidy = {&begun, &done};
     int rc = 0;
     ambit_scope (cx, outer, &rc) {
-        WANT_EQ(ambit_spawn(outer, finalize_under_cancel, &pdone), 0);
-        let_others_run(cx);
-        WANT_EQ(ambit_spawn(outer, finalize_under_cancel, &pdone), 0);
+        WANT_EQ(ambit_spawn(outer, finalize_under_cancel, &tidy), 0);
+        WANT(until(cx, &begun, 1));
+        WANT_EQ(ambit_spawn(outer, finalize_under_cancel, &tidy), 0);
         ambit_scope (cx, inner, &rc) {
             WANT_EQ(ambit_defer_async(inner, take_your_time, &done), 0);
             ambit_cancel(inner, "its own");
