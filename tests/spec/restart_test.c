@@ -232,7 +232,9 @@ static int reply_deadline_and_crash(ambit_cx *cx, void *arg)
                 WANT_EQ(ambit_spawn(callers, call_in_a_hurry, &c), 0);
             }
         }
-        int64_t reply = 0;
+        int64_t reply = 77;
+        WANT_EQ(clerk_call(cx, c.clerk, &reply, -1), -EOWNERDEAD);
+        WANT_EQ(reply, 77);
         WANT_EQ(clerk_call(cx, c.clerk, &reply, 4), 0);
         WANT_EQ(reply, 8);
         ambit_cancel(all, "enough");
@@ -245,7 +247,8 @@ static int reply_deadline_and_crash(ambit_cx *cx, void *arg)
 
 /* Goal: of reply, deadline and crash exactly one ends a call.
  * Method: calls with deadlines of some microseconds at a server that crashes
- * over every fiftieth; the reply is written if and only if the result is 0. */
+ * over every fiftieth, and one without; the reply is written if and only if the
+ * result is 0. */
 Spec(SRV_CALL_2, reply_deadline_and_crash_exclude_each_other)
 {
     spec_on_1_and_2_workers(reply_deadline_and_crash);
