@@ -366,8 +366,12 @@ static int status_of_main(const char *result, char *ret_text, size_t room)
         _exit(ambit_run_main_(main_that_returns, 2, argv));
     }
     close(ends[1]);
-    ssize_t n = read(ends[0], ret_text, room - 1);
-    ret_text[n > 0 ? n : 0] = '\0';
+    size_t len = 0;
+    ssize_t n;
+    while ((n = read(ends[0], ret_text + len, room - 1 - len)) > 0) {
+        len += (size_t)n;
+    }
+    ret_text[len] = '\0';
     close(ends[0]);
     int status = 0;
     waitpid(child, &status, 0);
