@@ -22,8 +22,13 @@ struct book {
     int64_t a, b; /* always the same; the lock */
     int rounds;
     bool gives_up;
-    struct count readers, both, written;
+    struct count readers, written, met;
 };
+
+static uint32_t rwlock_len(void *lock)
+{
+    return ambit_rwlock_waiters(lock);
+}
 
 static int write_often(ambit_cx *cx, void *arg)
 {
@@ -53,9 +58,7 @@ static int read_often(ambit_cx *cx, void *arg)
             WANT(book->gives_up);
             return rc;
         }
-        if (count_up(&book->readers) > 0) {
-            count_up(&book->both);
-        }
+        count_up(&book->readers);
         int64_t a = book->a;
         (void)ambit_yield(cx);
         WANT_EQ(a, book->b);
@@ -90,6 +93,32 @@ static void use_book(ambit_cx *cx, struct book *book, int64_t cancel_at)
     ambit_rwlock_read_end(&book->lock);
 }
 
+static int read_together(ambit_cx *cx, void *arg)
+{
+    struct book *book = *(struct book **)arg;
+    WANT_EQ(ambit_rwlock_read(cx, &book->lock), 0);
+    count_up(&book->met);
+    WANT(until(cx, &book->met, 3));
+    ambit_rwlock_read_end(&book->lock);
+    return 0;
+}
+
+/* Behind a writer: all are let in at once. */
+static void readers_meet(ambit_cx *cx, struct book *book)
+{
+    int rc = 0;
+    ambit_scope (cx, s, &rc) {
+        WANT_EQ(ambit_rwlock_write(cx, &book->lock), 0);
+        for (int i = 0; i < 3; i++) {
+            WANT_EQ(ambit_spawn(s, read_together, &book), 0);
+        }
+        wait_until(cx, rwlock_len, &book->lock, 3);
+        ambit_rwlock_write_end(&book->lock);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&book->met), 3);
+}
+
 static int readers_and_writers(ambit_cx *cx, void *arg)
 {
     struct book book = {.lock = AMBIT_RWLOCK_INIT};
@@ -97,7 +126,7 @@ static int readers_and_writers(ambit_cx *cx, void *arg)
     book.rounds = 2000 / SPEC_SLOWER;
     use_book(cx, &book, 0);
     WANT_EQ(book.a, 2 * book.rounds);
-    WANT(count_get(&book.both) > 0); /* readers meet readers */
+    readers_meet(cx, &book);
     book.rounds = INT32_MAX;
     book.gives_up = true;
     for (int i = 0; i < 60 / SPEC_SLOWER + 3; i++) {
@@ -108,8 +137,9 @@ static int readers_and_writers(ambit_cx *cx, void *arg)
 }
 
 /* Goal: a writer sees nobody, a reader sees readers only.
- * Method: two of one kind, four of the other, each waiting inside; the same
- * with cancels in the middle of it; what a holder is told who wants more. */
+ * Method: two of one kind, four of the other, each waiting inside; three
+ * readers that wait for one another inside; the same with cancels in the middle
+ * of it; what a holder is told who wants more. */
 Spec(RW_ONE_1, a_writer_is_alone)
 {
     spec_on_1_and_2_workers(readers_and_writers);
