@@ -42,7 +42,7 @@ static int copy_arg(const struct actor_plan *plan, void **ret_copy)
     return 0;
 }
 
-static void never_exits(struct task_owner *owner, const struct task_exit *exit)
+static void never_exits(struct task_owner *owner, struct task_exit *exit)
 {
     (void)owner;
     (void)exit;

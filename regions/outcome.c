@@ -146,49 +146,9 @@ static enum ambit_verdict verdict_of(struct region *region,
     return AMBIT_CANCEL_SIBLINGS;
 }
 
-/* `first`: the end is the root, whose reasons are this cancel's. */
-static void cancel_siblings(struct region *region,
-                            const struct ambit_child_end *end, bool first)
+/* Counted and judged; a failure is kept. */
+static void take_note(struct region *region, struct task_exit *exit)
 {
-    bool failed = is_failure(end);
-    struct region_cause cause = {
-        .kind = failed ? AMBIT_CANCEL_FAIL_FAST : AMBIT_CANCEL_USER,
-        .code = end->code,
-        .text = end->task,
-        .region = region->name,
-        .task = end->task,
-    };
-    spin_lock(&region->owner.lock);
-    if (first && region->root.cause != NULL) {
-        cause.because = &region->root.cause->chain;
-    }
-    spin_unlock(&region->owner.lock);
-    region_cancel_for(region, &cause);
-}
-
-static void act(struct region *region, const struct ambit_child_end *end,
-                struct cause **cause)
-{
-    enum ambit_verdict verdict = verdict_of(region, end);
-    if (verdict == AMBIT_IGNORE) {
-        return;
-    }
-    bool first = is_failure(end) && keep(region, end, cause);
-    if (verdict != AMBIT_KEEP) {
-        cancel_siblings(region, end, first);
-    }
-}
-
-void outcome_child(struct region *region, const struct task_exit *exit)
-{
-    /* ORDER(cancel): relaxed.  Set before the first child, or by the task that
-     * now ends. */
-    uint32_t flags =
-        atomic_load_explicit(&region->owner.flags, memory_order_relaxed);
-    if (LIKELY((flags & REGION_WATCHED) == 0 && exit->result >= 0 &&
-               exit->end == TASK_RETURNED)) {
-        return;
-    }
     struct ambit_child_end end = end_of(region, exit);
     struct cause *cause = chain_of_exit(region, exit);
     if (region->outcome != NULL) {
@@ -196,8 +156,42 @@ void outcome_child(struct region *region, const struct task_exit *exit)
         count(region->outcome, &end);
         spin_unlock(&region->owner.lock);
     }
-    act(region, &end, &cause);
+    enum ambit_verdict verdict = verdict_of(region, &end);
+    exit->failed = is_failure(&end);
+    exit->cancels = verdict != AMBIT_IGNORE && verdict != AMBIT_KEEP;
+    exit->first = verdict != AMBIT_IGNORE && exit->failed &&
+                  keep(region, &end, &cause);
     free(cause);
+}
+
+/* The first failure is the root, whose reasons are this cancel's. */
+static void cancel_siblings(struct region *region,
+                            const struct task_exit *exit)
+{
+    struct region_cause cause = {
+        .kind = exit->failed ? AMBIT_CANCEL_FAIL_FAST : AMBIT_CANCEL_USER,
+        .code = exit->end == TASK_PANICKED ? -EOWNERDEAD : exit->result,
+        .text = exit->name,
+        .region = region->name,
+        .task = exit->name,
+    };
+    spin_lock(&region->owner.lock);
+    if (exit->first && region->root.cause != NULL) {
+        cause.because = &region->root.cause->chain;
+    }
+    spin_unlock(&region->owner.lock);
+    region_cancel_for(region, &cause);
+}
+
+void outcome_judge(struct region *region, struct task_exit *exit)
+{
+    if (exit->part != EXIT_AFTER) {
+        take_note(region, exit);
+    }
+    /* Who joins it hears of its end before that of its region. */
+    if (exit->part != EXIT_BEFORE && exit->cancels) {
+        cancel_siblings(region, exit);
+    }
 }
 
 /* Lock held: until it is detached, a cancel from further out may come. */

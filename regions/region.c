@@ -16,12 +16,11 @@ _Static_assert(sizeof(struct region) <=
                    sizeof(((struct ambit_scope_block *)0)->room),
                "a region fits into the block of a scope");
 
-static void region_exited(struct task_owner *owner,
-                          const struct task_exit *exit)
+static void region_exited(struct task_owner *owner, struct task_exit *exit)
 {
     struct region *region = region_of_owner(owner);
     outcome_child(region, exit);
-    if (!seats_keep(region, exit->who)) {
+    if (exit->part != EXIT_BEFORE && !seats_keep(region, exit->who)) {
         region_leave(region, REGION_TASK);
     }
 }

@@ -225,7 +225,21 @@ int capability_needs(struct task_owner *owner, unsigned needs);
 /* outcome.c */
 void outcome_open(struct region *region,
                   const struct ambit_scope_options *options);
-void outcome_child(struct region *region, const struct task_exit *exit);
+void outcome_judge(struct region *region, struct task_exit *exit);
+
+/* The end of a child, or its part: src/task.h. */
+static inline void outcome_child(struct region *region, struct task_exit *exit)
+{
+    /* ORDER(cancel): relaxed.  Set before the first child, or by the task that
+     * now ends. */
+    uint32_t flags =
+        atomic_load_explicit(&region->owner.flags, memory_order_relaxed);
+    if (UNLIKELY((flags & REGION_WATCHED) != 0 || exit->result < 0 ||
+                 exit->end != TASK_RETURNED)) {
+        outcome_judge(region, exit);
+    }
+}
+
 /* All but the detachment is done: the result, for the host. */
 int outcome_result(struct region *region);
 

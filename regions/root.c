@@ -23,7 +23,7 @@ struct root {
     int result;
 };
 
-static void root_exited(struct task_owner *owner, const struct task_exit *exit)
+static void root_exited(struct task_owner *owner, struct task_exit *exit)
 {
     struct root *root = CONTAINER_OF(owner, struct root, owner);
     if (exit->end == TASK_RETURNED && exit->result < 0) {

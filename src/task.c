@@ -236,22 +236,6 @@ HOT_PATH void task_unmake(struct task *task)
     }
 }
 
-void task_list(struct task *task)
-{
-    spin_lock(&task->owner->lock);
-    list_push_back(&task->owner->tasks, &task->sibling);
-    spin_unlock(&task->owner->lock);
-    task->listed = true;
-}
-
-void task_unlist(struct task *task)
-{
-    spin_lock(&task->owner->lock);
-    list_remove(&task->sibling);
-    spin_unlock(&task->owner->lock);
-    task->listed = false;
-}
-
 HOT_PATH void task_start(struct task *task, bool alert)
 {
     struct worker *self = worker_self;
@@ -343,6 +327,14 @@ static void task_count_end(struct task *task)
     }
 }
 
+static NOINLINE void tell_of_failure(struct task_owner *owner,
+                                     struct task_exit *exit)
+{
+    exit->part = EXIT_BEFORE;
+    owner->task_exited(owner, exit);
+    exit->part = EXIT_AFTER;
+}
+
 /* The end of every task, on whatever thread it ran. */
 static void task_exit(struct task *task, enum task_end end, int result)
 {
@@ -357,13 +349,21 @@ static void task_exit(struct task *task, enum task_end end, int result)
         task->hooks->ended(task);
     }
     TELL(TASK_ENDED, task, NULL, end);
-    struct task_exit exit = {task, task->name, end, result};
+    struct task_exit exit; /* in part */
+    exit.who = task;
+    exit.name = task->name;
+    exit.end = end;
+    exit.result = result;
+    exit.part = EXIT_WHOLE;
     struct worker *worker = worker_self;
     if (LIKELY(worker != NULL)) {
         worker->ending = true;
     }
     /* Told last: after that the owner may be gone, and with a joiner so may
      * the record. */
+    if (task->joinable && (result < 0 || end != TASK_RETURNED)) {
+        tell_of_failure(owner, &exit);
+    }
     if (!task->joinable || !join_ended(task)) {
         task_free(task);
     }

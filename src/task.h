@@ -43,12 +43,22 @@ enum task_end {
     TASK_PANICKED,
 };
 
+/* The owner hears of an end once, or, of a failure that can be joined, before who
+ * joins it does and after: what that one then does must not come first. */
+enum exit_part {
+    EXIT_WHOLE,
+    EXIT_BEFORE,
+    EXIT_AFTER,
+};
+
 /* What is left of a task when it has ended. */
 struct task_exit {
     const void *who; /* tells it from others; not to be read */
     const char *name;
     enum task_end end;
     int result;
+    enum exit_part part;
+    bool cancels, failed, first; /* set by the first of these, read by the last */
 };
 
 /*   NONE --post--> POSTED --delivery begins--> BUSY --delivery ends--> NONE
@@ -84,8 +94,9 @@ struct task_owner {
     struct quota *quota;        /* once; NULL: nothing is limited */
     struct list_node tasks;     /* those that have suspended at least once */
     struct list_node ended;     /* joinable ones that nobody joined yet */
-    /* The last the owner hears of a task, whose record may be gone already. */
-    void (*task_exited)(struct task_owner *owner, const struct task_exit *exit);
+    /* The last the owner hears of a task; but for EXIT_BEFORE its record may be
+     * gone already. */
+    void (*task_exited)(struct task_owner *owner, struct task_exit *exit);
 };
 
 /* What is special about the task of a larger object. */
@@ -232,7 +243,7 @@ static inline int task_pay(struct task *task)
 
 static inline void task_owner_init(struct task_owner *owner,
                                    void (*task_exited)(struct task_owner *,
-                                                       const struct task_exit *))
+                                                       struct task_exit *))
 {
     atomic_init(&owner->flags, 0);
     atomic_init(&owner->due_ns, INT64_MAX);
@@ -256,8 +267,21 @@ void task_unmake(struct task *task);
 void task_free(struct task *task);
 
 /* From now on a cancel of the owner finds the task; and no more. */
-void task_list(struct task *task);
-void task_unlist(struct task *task);
+static inline void task_list(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_push_back(&task->owner->tasks, &task->sibling);
+    spin_unlock(&task->owner->lock);
+    task->listed = true;
+}
+
+static inline void task_unlist(struct task *task)
+{
+    spin_lock(&task->owner->lock);
+    list_remove(&task->sibling);
+    spin_unlock(&task->owner->lock);
+    task->listed = false;
+}
 
 /* Queues an unstarted or dormant task: on this worker, or on another one when
  * the thread is no worker of the runtime.  `alert` wakes a sleeping worker to

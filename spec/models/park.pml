@@ -5,8 +5,8 @@
  * Of: src/park.c  park park_abort park_refusal
  *     src/task.c  task_free abort_move abort_handle abort_deliver
  *       abort_request task_post_abort task_exit
- *       task_leave_worker task_list task_unlist
- *     src/task.h  task_enter_worker
+ *       task_leave_worker
+ *     src/task.h  task_enter_worker task_list task_unlist
  *
  * Three kinds of task, each with its own way to be out of reach of a cancel:
  * a FIBER parks on its worker; a job of the BLOCKING pool waits in its queue

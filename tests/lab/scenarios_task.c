@@ -43,6 +43,38 @@ static int join_in_reverse(ambit_cx *cx, void *arg)
     return rc;
 }
 
+static int fails(ambit_cx *cx, void *arg)
+{
+    int rc = ambit_yield(cx);
+    (void)arg;
+    return rc < 0 ? rc : -EIO;
+}
+
+static int fails_after(ambit_cx *cx, void *arg)
+{
+    int result = 0;
+    int rc = ambit_join(cx, **(ambit_task **)arg, &result);
+    want(rc == 0 && result == -EIO);
+    return rc < 0 ? rc : -EPIPE;
+}
+
+/* Who hears of a failure is not the first to fail: REG-OUTCOME-2. */
+static int joiner_fails_after(ambit_cx *cx, void *arg)
+{
+    ambit_task first = {0}, *here = &first;
+    struct ambit_outcome outcome;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT, .ret_outcome = &outcome) {
+        want(ambit_spawn_with(s, fails, &here, .placement = AMBIT_PINNED,
+                              .worker = 1, .ret_task = &first) == 0);
+        want(ambit_spawn_with(s, fails_after, &here, .placement = AMBIT_PINNED,
+                              .worker = 0) == 0);
+    }
+    want(rc == -EIO && outcome.root.code == -EIO);
+    return 0;
+}
+
 struct pair {
     ambit_task task;
     struct tally joined, busy, stale, off;
@@ -329,6 +361,7 @@ static int files(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(task, {"join_in_reverse", join_in_reverse, 2, 0},
+          {"joiner_fails_after", joiner_fails_after, 2, SMALL},
           {"two_joiners", two_joiners, 2, 0},
           {"join_against_cancel", join_against_cancel, 2, SMALL},
           {"yield_ring", yield_ring, 2, 0}, {"sleepers", sleepers, 2, 0},

@@ -75,7 +75,7 @@ int64_t park(struct task *of, enum park_kind kind, park_abort_fn *abort_fn,
     return of->wake_value;
 }
 
-static void exited(struct task_owner *of, const struct task_exit *exit)
+static void exited(struct task_owner *of, struct task_exit *exit)
 {
     (void)of, (void)exit;
     bell_ring(&told);

@@ -136,7 +136,7 @@ static int computes(ambit_cx *cx, void *arg)
     return 1;
 }
 
-static void exited(struct task_owner *of, const struct task_exit *exit)
+static void exited(struct task_owner *of, struct task_exit *exit)
 {
     (void)of;
     exits++;

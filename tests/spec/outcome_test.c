@@ -183,11 +183,49 @@ static int find_culprits(ambit_cx *cx, void *arg)
     return 0;
 }
 
+static int fails_at_once(ambit_cx *cx, void *arg)
+{
+    (void)cx, (void)arg;
+    return -EIO;
+}
+
+static int fails_of_it(ambit_cx *cx, void *arg)
+{
+    ambit_task *first = *(ambit_task **)arg;
+    int result = 0;
+    WANT_EQ(ambit_join(cx, *first, &result), 0);
+    WANT_EQ(result, -EIO);
+    return -EPIPE;
+}
+
+static int join_culprits(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < test_rounds(2000); round++) {
+        ambit_task first, *here = &first;
+        struct ambit_outcome out;
+        int rc = 0;
+        ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT, .ret_outcome = &out) {
+            WANT_EQ(ambit_spawn_with(s, fails_at_once, &here, .ret_task = &first,
+                                     .placement = AMBIT_PINNED, .worker = 1),
+                    0);
+            WANT_EQ(ambit_spawn_with(s, fails_of_it, &here,
+                                     .placement = AMBIT_PINNED, .worker = 0),
+                    0);
+        }
+        WANT_EQ(rc, -EIO);
+        WANT_EQ(out.root.code, -EIO);
+    }
+    return 0;
+}
+
 /* Goal: the one that began it is the one that is named.
- * Method: a failure cancels twenty others, which echo it, or fail of it. */
+ * Method: a failure cancels twenty others, which echo it, or fail of it; and one
+ * that joins the task that failed, on another worker, fails of that. */
 Spec(REG_OUTCOME_2, the_root_is_the_first_failure)
 {
     spec_on_1_and_2_workers(find_culprits);
+    spec_on(2, join_culprits);
     spec_end("REG_OUTCOME_2");
 }
 
