@@ -132,13 +132,18 @@ endif
 
 # What users link is one object, and gcc sees all of it before it writes the code
 # of a release: calls between files are in line, 5 to 12 % fewer instructions
-# (docs/explanation/speed.md).  Tests of MODE=release link the same code.  clang
-# would need lld for it.  On aarch64 nobody has run it: there a compiler that sees
-# both sides of a switch of stacks might keep the address of a thread's variable.
-# The warning is right within a file, and wrong across.
-is-gcc = $(shell $(CC) -v 2>&1 | grep '^gcc version')
+# (docs/explanation/speed.md).  Tests of MODE=release link the same code, but for
+# those that bring a part of their own.  Where the compiler cannot, it is put
+# together from parts; clang would need lld for it.  On aarch64 nobody has run it:
+# there a compiler that sees both sides of a switch of stacks might keep the
+# address of a thread's variable.  The warning is right within a file, and wrong
+# across.
+WHOLE_FLAGS := -flto=auto -Wno-maybe-uninitialized
+whole-works = $(shell at=$$(mktemp) && echo 'int x;' | \
+  $(CC) $(CFLAGS) $(WHOLE_FLAGS) -flinker-output=nolto-rel -nostdlib -r -x c \
+    -o $$at - 2>/dev/null && echo yes; rm -f $$at)
 WHOLE := $(and $(filter release counts,$(MODE)),$(filter x86_64,$(ARCH)),\
-  $(is-gcc),-flto=auto -Wno-maybe-uninitialized)
+  $(whole-works),$(WHOLE_FLAGS))
 
 INCLUDES := -I. -Iinclude
 COMPILE := -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fexceptions \
@@ -237,7 +242,8 @@ lib: $B/libambit.a $B/libambit_main.a $B/libambit.so
 # --- the library ------------------------------------------------------------
 
 # A change of flags or compiler rebuilds.
-STAMP := $(CC) $(CFLAGS) $(COMPILE) $(WHOLE)
+STAMP := $(CC) $(CFLAGS) $(COMPILE) $(WHOLE) \
+  $(if $(WHOLE),$(shell $(CC) -dumpfullversion))
 $B/flags: FORCE
 	@mkdir -p $(@D); printf '%s\n' '$(STAMP)' | cmp -s - $@ || \
 	  printf '%s\n' '$(STAMP)' >$@
@@ -348,7 +354,7 @@ $(KVD_TEST_SRC:%.c=$B/%): %: %.o $(call obj,$(KVD_PARTS)) $B/internal.a
 
 # What is measured is what a user links: the archive, with the flags above.
 $B/tests/bench/machine.o: INCLUDES += \
-  -DBENCH_FLAGS='"$(CFLAGS) $(HARDEN) $(MODE_FLAGS)"'
+  -DBENCH_FLAGS='"$(CFLAGS) $(HARDEN) $(MODE_FLAGS) $(firstword $(WHOLE))"'
 $B/ambit-bench: $(call obj,$(BENCH_SRC)) $B/libambit.a
 	$Q$(LINK) -o $@ $^ $(LIBS)
 

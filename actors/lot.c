@@ -36,17 +36,23 @@ static int take_lot(struct actor *actor, struct worker_lot *lot)
     return rc;
 }
 
-/* The first time: the worker remembers whose it was. */
+/* The first time: the worker remembers whose it was.  Not of another runtime's
+ * actor, which may be gone with it before this worker is back in its loop. */
 static int take_first(struct actor *actor, uint32_t generation,
-                      struct worker_lot *lot, bool *ret_start)
+                      struct worker *worker, bool *ret_start)
 {
+    struct worker_lot *lot = &worker->lot;
     if (UNLIKELY(lot->left > 0)) {
         give_back(lot);
     }
-    lot->owner = actor;
-    lot->generation = generation;
-    lot->go_home = give_back;
-    return lot_take_one(actor, generation, ret_start);
+    int rc = lot_take_one(actor, generation, ret_start);
+    lot->owner = NULL;
+    if (LIKELY(rc > 0 && actor->task.runtime == worker->runtime)) {
+        lot->owner = actor;
+        lot->generation = generation;
+        lot->go_home = give_back;
+    }
+    return rc;
 }
 
 int lot_take_more(struct actor *actor, uint32_t generation, bool *ret_start)
@@ -54,7 +60,7 @@ int lot_take_more(struct actor *actor, uint32_t generation, bool *ret_start)
     struct worker_lot *lot = &worker_self->lot;
     return lot_is_of(lot, actor, generation)
                ? take_lot(actor, lot)
-               : take_first(actor, generation, lot, ret_start);
+               : take_first(actor, generation, worker_self, ret_start);
 }
 
 void lot_go_home(struct actor *actor)

@@ -33,15 +33,13 @@ static inline int take_credit(struct actor *actor, uint32_t generation,
                : rc;
 }
 
-/* The credit is ours: the message, or it is given back. */
+/* The credit is ours, and keeps the actor. */
 static inline struct message *message_for(struct actor *actor, size_t size)
 {
     struct message *message = message_make(actor->task.runtime, size);
-    if (UNLIKELY(message == NULL)) {
-        actor_give_credits(actor, 1);
-        return NULL;
+    if (LIKELY(message != NULL)) {
+        TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
     }
-    TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
     return message;
 }
 
@@ -50,6 +48,7 @@ static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
 {
     struct message *message = message_for(actor, size);
     if (message == NULL) {
+        actor_give_credits(actor, 1);
         return -ENOMEM;
     }
     *ret_permit = (struct ambit_permit){
@@ -139,6 +138,7 @@ ALWAYS_INLINE static int begin(ambit_actor_ref ref, size_t size,
         if (started) {
             start(actor); /* a turn that finds nothing */
         }
+        actor_give_credits(actor, 1);
         return -ENOMEM;
     }
     *ret_sending =
@@ -301,7 +301,9 @@ int ambit_await_actor_send(ambit_cx *cx, struct ambit_await *wait,
     int rc = actor_await_reserve(task_of(cx), await_of(wait), ref, size, false,
                                  &permit);
     if (rc == 0) {
-        memcpy(permit.message, message, size);
+        if (size > 0) {
+            memcpy(permit.message, message, size);
+        }
         rc = ambit_commit(&permit);
     }
     return rc;

@@ -83,7 +83,7 @@ static int server_handle(struct actor *actor, ambit_cx *cx,
 static bool has_idle(const struct ambit_server_type *type)
 {
     void (*given)(void) = NULL;
-    if (type->idle_at_ == NULL) {
+    if (type->size_ < sizeof *type || type->idle_at_ == NULL) {
         return type->handle_idle != NULL;
     }
     memcpy(&given, type->idle_at_, sizeof given);
@@ -179,7 +179,9 @@ ALWAYS_INLINE static int publish(struct sending *sending,
 {
     struct message *message = sending->message;
     message->kind = (uint8_t)kind;
-    memcpy(message_body(message), body, message->size);
+    if (message->size > 0) {
+        memcpy(message_body(message), body, message->size);
+    }
     if (slot != NULL) {
         ambit_reply reply = reply_handle(slot);
         message->reply_slot = reply.slot;

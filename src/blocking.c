@@ -352,9 +352,9 @@ static void thread_exit(struct blocking_pool *pool, struct pool_thread *self)
 static void call_thread(const struct pool_thread *self)
 {
     char name[THREAD_NAME_SIZE + 12];
-    snprintf(name, sizeof name, "%s%u", self->pool->prefix, self->number);
-    name[THREAD_NAME_SIZE - 1] = '\0';
     if (self->pool->prefix[0] != '\0') {
+        snprintf(name, sizeof name, "%s%u", self->pool->prefix, self->number);
+        name[THREAD_NAME_SIZE - 1] = '\0';
         pthread_setname_np(pthread_self(), name);
     }
 }

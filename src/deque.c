@@ -231,7 +231,8 @@ HOT_PATH void *deque_pop_alone(struct deque *deque)
 
 HOT_PATH const void *deque_ahead(struct deque *deque, int64_t others)
 {
-    return ring_get(own_ring(deque), own_bottom(deque) - 1 - others);
+    int64_t at = own_bottom(deque) - 1 - others;
+    return at >= deque->top_seen ? ring_get(own_ring(deque), at) : NULL;
 }
 
 void *deque_steal(struct deque *deque, bool *ret_again)

@@ -47,8 +47,8 @@ void *deque_pop(struct deque *deque);
 /* The same where no other thread ever takes. */
 void *deque_pop_alone(struct deque *deque);
 
-/* The owner: what it will pop after so many others, or anything else: to be
- * fetched early, never to be used. */
+/* The owner: what it will pop after so many others, NULL, or anything else: to
+ * be fetched early, never to be used. */
 const void *deque_ahead(struct deque *deque, int64_t others);
 
 /* Any thread, oldest first.  NULL when empty or when another thread was faster

@@ -51,8 +51,10 @@ static inline struct task *take_fresh(struct worker *worker)
         }
     }
     /* One of a crowd that was spawned long ago is in no cache. */
-    fetch_lines(deque_ahead(&worker->fresh, FRESH_AHEAD),
-                sizeof(struct task) / CACHE_LINE);
+    const void *later = deque_ahead(&worker->fresh, FRESH_AHEAD);
+    if (later != NULL) {
+        fetch_lines(later, sizeof(struct task) / CACHE_LINE);
+    }
     return worker->alone ? deque_pop_alone(&worker->fresh)
                          : deque_pop(&worker->fresh);
 }

@@ -288,11 +288,16 @@ bool timer_disarm(struct timer_heap *heap, struct timer *timer)
     return true;
 }
 
-int64_t timer_next(const struct timer_heap *heap)
+/* The first slot may hold the earliest: then it goes into the heap early. */
+int64_t timer_next(struct timer_heap *heap)
 {
     int64_t when_ns = heap->root != NULL ? heap->root->when_ns : INT64_MAX;
     int64_t begins = heap->filed > 0 ? first_slot(heap) : INT64_MAX;
-    return when_ns < begins ? when_ns : begins;
+    if (LIKELY(when_ns <= begins)) {
+        return when_ns;
+    }
+    empty_slot(heap, slot_of(begins));
+    return heap->root->when_ns;
 }
 
 size_t timer_fire(struct timer_heap *heap, int64_t now_ns)

@@ -74,9 +74,9 @@ void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns);
  * deadlines that are met have not; else O(log n) amortised. */
 bool timer_disarm(struct timer_heap *heap, struct timer *timer);
 
-/* The earliest time armed, or, in a crowd, the beginning of its slot: when to call
- * timer_fire() next.  INT64_MAX when nothing is armed.  O(1). */
-int64_t timer_next(const struct timer_heap *heap);
+/* The earliest time armed; INT64_MAX when nothing is.  O(1), but that it may put
+ * the timers of one slot in order. */
+int64_t timer_next(struct timer_heap *heap);
 
 /* Fires every timer due at or before now_ns, earliest first; returns how
  * many. */

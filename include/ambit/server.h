@@ -77,8 +77,8 @@ struct ambit_server_type {
     void (*terminate)(ambit_cx *cx, void *state, int reason);
     /* A call or cast that will never be handled. */
     void (*dispose)(void *call);
-    /* Of AMBIT_SERVER(): where its handle_idle is, so that one that is not there
-     * costs nothing.  NULL elsewhere. */
+    /* Of AMBIT_SERVER(): where its handle_idle is, so that one that is not
+     * there costs nothing.  NULL elsewhere, and where it is replaced. */
     const void *idle_at_;
 };
 
@@ -203,9 +203,9 @@ AMBIT_API int ambit_reply_send(ambit_reply reply, int result,
             .handle_cast = name_##_cast_, \
             .handle_info = name_##_info_, \
             .handle_idle = name_##_idle_, \
-            .idle_at_ = &name_##_h_.handle_idle, \
             .terminate = name_##_terminate_, \
             .dispose = name_##_dispose_, \
+            .idle_at_ = &name_##_h_.handle_idle, \
     }; \
     __attribute__((unused)) static inline int name_##_start( \
         ambit_cx *cx, ambit_region *region, const void *arg, size_t arg_size, \

@@ -147,6 +147,7 @@ int lab_pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr,
 int lab_pthread_join(pthread_t thread, void **ret_value);
 pthread_t lab_pthread_self(void);
 int lab_pthread_setname_np(pthread_t thread, const char *name);
+int lab_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set);
 int lab_pthread_sigmask(int how, const sigset_t *set, sigset_t *ret_old);
 int lab_pthread_mutex_lock(pthread_mutex_t *mutex);
 int lab_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex);
@@ -166,6 +167,7 @@ int lab_pthread_cond_broadcast(pthread_cond_t *cond);
 #define pthread_cond_signal lab_pthread_cond_signal
 #define pthread_cond_broadcast lab_pthread_cond_broadcast
 #define sched_yield lab_sched_yield
+#define sched_setaffinity lab_sched_setaffinity
 
 /* --- the clock ------------------------------------------------------------- */
 

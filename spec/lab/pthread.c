@@ -17,6 +17,7 @@
 #undef pthread_join
 #undef pthread_self
 #undef pthread_setname_np
+#undef sched_setaffinity
 #undef pthread_sigmask
 #undef pthread_mutex_lock
 #undef pthread_cond_wait
@@ -74,6 +75,12 @@ int lab_pthread_setname_np(pthread_t number, const char *name)
     struct lab_thread *thread = by_number(lab_self, number);
     snprintf(thread->name, sizeof thread->name, "%s", name);
     return 0;
+}
+
+/* All threads of a lab are one to the system. */
+int lab_sched_setaffinity(pid_t thread, size_t size, const cpu_set_t *set)
+{
+    return lab_self == NULL ? sched_setaffinity(thread, size, set) : 0;
 }
 
 int lab_pthread_sigmask(int how, const sigset_t *set, sigset_t *ret_old)

@@ -25,6 +25,25 @@ if [ -n "$cxx" ]; then
     $cxx -std=c++17 $warnings -Iinclude -fsyntax-only -x c++ "$work"/*.c ||
         bad=$((bad + 1))
 fi
+# What a macro makes of itself in C++, too.
+cat >"$work/server.cc" <<'END'
+#include <ambit.h>
+struct ask { int n; };
+struct answer { int n; };
+struct state { int n; };
+static int answer_it(ambit_cx *, struct state *state, const struct ask *ask,
+                     struct answer *ret)
+{
+    ret->n = state->n += ask->n;
+    return 0;
+}
+AMBIT_SERVER(counter, struct state, struct ask, struct answer,
+             .handle_call = answer_it);
+END
+if [ -n "$cxx" ]; then
+    $cxx -std=c++17 $warnings -Wno-missing-field-initializers -Iinclude \
+        -fsyntax-only "$work/server.cc" || bad=$((bad + 1))
+fi
 takes() # takes SIZE INITIALIZER: that compiles
 {
     printf '%s\n' "#include <ambit.h>" \
