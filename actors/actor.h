@@ -49,7 +49,7 @@ struct actor_plan {
     uint32_t batch_max;
     const void *arg;
     size_t arg_size;
-    bool has_idle;          /* its handlers want to know of an empty mailbox */
+    bool has_idle; /* its handlers want to know of an empty mailbox */
 };
 
 /* Who is told, on the actor's worker, that a life is over; the last use of the
@@ -210,8 +210,8 @@ static inline int lot_take_one(struct actor *actor, uint32_t generation,
 }
 
 /* A credit for one message, last: before the sender waits.  > 0, or as
- * mailbox_try_credits().  ret_start, false before: as mailbox_enter() where it is
- * pushed at once, NULL where it may take a while. */
+ * mailbox_try_credits().  ret_start, false before: as mailbox_enter() where it
+ * is pushed at once, NULL where it may take a while. */
 static inline int lot_take(struct actor *actor, uint32_t generation, bool last,
                            bool *ret_start)
 {

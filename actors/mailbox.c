@@ -124,10 +124,10 @@ int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
 }
 
 /* Credit and turn in one move of the gate, which is then as if the message were
- * there already: who else pushes leaves the start to this sender.  Not closed, so
- * there is a life that the turn is of. */
+ * there already: who else pushes leaves the start to this sender.  Not closed,
+ * so there is a life that the turn is of. */
 HOT_PATH int mailbox_enter(struct mailbox *mailbox, uint32_t generation,
-                      bool *ret_start)
+                           bool *ret_start)
 {
     uint64_t word = gate_load(mailbox);
     uint64_t next;
@@ -342,8 +342,8 @@ static void chain(struct mailbox *mailbox, struct message *message)
 }
 
 HOT_PATH enum mailbox_push mailbox_push(struct mailbox *mailbox,
-                                   uint32_t generation,
-                                   struct message *message)
+                                        uint32_t generation,
+                                        struct message *message)
 {
     chain(mailbox, message);
     uint64_t word = gate_load(mailbox);

@@ -18,8 +18,8 @@
  *
  * BUSY is from the moment that the turn is queued, or that somebody has
  * undertaken to queue it, until it is over.  Who pushes then need not say so: a
- * receiver that has gone idle looks at the tail once more, and takes up its turn
- * again if somebody was quicker than that.
+ * receiver that has gone idle looks at the tail once more, and takes up its
+ * turn again if somebody was quicker than that.
  *
  * A credit is taken by reserve and comes back when the message has been
  * handled or disposed, or by abort.  With all credits home and the gate
@@ -120,9 +120,9 @@ int mailbox_refusal(struct mailbox *mailbox, uint32_t generation);
  * One, or up to lot, but at most a quarter of what is left. */
 int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
                         uint32_t lot);
-/* One, for a message that is pushed at once.  *ret_start: the receiver was idle;
- * it is busy from now on, and the caller's to start, after the push or without
- * it. */
+/* One, for a message that is pushed at once.  *ret_start: the receiver was
+ * idle; it is busy from now on, and the caller's to start, after the push or
+ * without it. */
 int mailbox_enter(struct mailbox *mailbox, uint32_t generation,
                   bool *ret_start);
 /* The same, but waits.  0, -EPIPE, -ESTALE, -ECANCELED. */

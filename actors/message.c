@@ -19,9 +19,8 @@ static inline struct message *message_fill(struct message *message, size_t size,
 }
 
 /* Where the worker has none at hand. */
-static NOINLINE struct message *message_fetch(struct runtime *runtime,
-                                              size_t size,
-                                              enum slab_class class_)
+static NOINLINE struct message *
+message_fetch(struct runtime *runtime, size_t size, enum slab_class class_)
 {
     struct message *message =
         class_ < SLAB_CLASSES

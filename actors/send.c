@@ -82,8 +82,8 @@ int ambit_try_reserve(ambit_actor_ref ref, size_t size,
     return reserve(ref, size, NULL, false, ret_permit);
 }
 
-/* No alert: whoever sends is likely to wait for the answer, and then this worker
- * is the best place. */
+/* No alert: whoever sends is likely to wait for the answer, and then this
+ * worker is the best place. */
 static inline void start(struct actor *actor)
 {
     task_start(&actor->task, false);
@@ -108,9 +108,8 @@ static inline int push(struct sending *sending)
     if (pushed == PUSH_START) {
         start(actor);
     }
-    return LIKELY(pushed != PUSH_DEAD)
-               ? 0
-               : push_dead(actor, sending->generation);
+    return LIKELY(pushed != PUSH_DEAD) ? 0
+                                       : push_dead(actor, sending->generation);
 }
 
 int sending_end(struct sending *sending)
@@ -141,8 +140,7 @@ ALWAYS_INLINE static int begin(ambit_actor_ref ref, size_t size,
         actor_give_credits(actor, 1);
         return -ENOMEM;
     }
-    *ret_sending =
-        (struct sending){actor, ref.generation, started, message};
+    *ret_sending = (struct sending){actor, ref.generation, started, message};
     return 0;
 }
 

@@ -159,14 +159,13 @@ static void take_note(struct region *region, struct task_exit *exit)
     enum ambit_verdict verdict = verdict_of(region, &end);
     exit->failed = is_failure(&end);
     exit->cancels = verdict != AMBIT_IGNORE && verdict != AMBIT_KEEP;
-    exit->first = verdict != AMBIT_IGNORE && exit->failed &&
-                  keep(region, &end, &cause);
+    exit->first =
+        verdict != AMBIT_IGNORE && exit->failed && keep(region, &end, &cause);
     free(cause);
 }
 
 /* The first failure is the root, whose reasons are this cancel's. */
-static void cancel_siblings(struct region *region,
-                            const struct task_exit *exit)
+static void cancel_siblings(struct region *region, const struct task_exit *exit)
 {
     struct region_cause cause = {
         .kind = exit->failed ? AMBIT_CANCEL_FAIL_FAST : AMBIT_CANCEL_USER,

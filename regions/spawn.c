@@ -159,8 +159,8 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
                  size_t arg_size, const struct ambit_spawn_options *options)
 {
     struct region *region = region_of(public);
-    bool plain = options == NULL &&
-                 region->host->runtime->options.unstarted_max == 0;
+    bool plain =
+        options == NULL && region->host->runtime->options.unstarted_max == 0;
     return LIKELY(plain) ? spawn_plain(region, fn, arg, arg_size)
                          : spawn_with(region, fn, arg, arg_size, options);
 }

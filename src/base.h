@@ -27,7 +27,8 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define NOINLINE __attribute__((noinline))
-/* Worth a copy where it is called, in other files too: see WHOLE in the Makefile. */
+/* Worth a copy where it is called, in other files too: see WHOLE in the
+ * Makefile. */
 #define HOT_PATH inline
 /* On a hot path, and called from a cold one besides. */
 #define ALWAYS_INLINE __attribute__((always_inline)) inline

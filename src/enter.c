@@ -201,8 +201,7 @@ static NOINLINE struct stack *lend_made(struct worker *worker,
     return stack;
 }
 
-static inline struct stack *lend_stack(struct worker *worker,
-                                       struct task *task)
+static inline struct stack *lend_stack(struct worker *worker, struct task *task)
 {
     struct stack *stack = stack_lend_free(&worker->stacks);
     return LIKELY(stack != NULL) ? stack : lend_made(worker, task);

@@ -79,8 +79,8 @@ static void wait_for_all(struct runtime *runtime, unsigned *count)
     }
 }
 
-/* True when all workers have begun and the run may go on.  All threads have been
- * created by the time that the first one has the lock. */
+/* True when all workers have begun and the run may go on.  All threads have
+ * been created by the time that the first one has the lock. */
 static bool worker_meet(struct worker *worker, int rc)
 {
     struct runtime *runtime = worker->runtime;

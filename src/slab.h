@@ -98,8 +98,8 @@ void slab_free(struct slab_depot *depot, struct slab_cache *cache,
 #define SLAB_QUICK 1
 #endif
 
-/* *ret_later: what will be allocated some allocations of this class from now, or
- * NULL; to be fetched early, never to be used. */
+/* *ret_later: what will be allocated some allocations of this class from now,
+ * or NULL; to be fetched early, never to be used. */
 static inline void *slab_pop(struct slab_cache *cache, enum slab_class class_,
                              void **ret_later)
 {

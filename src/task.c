@@ -194,8 +194,8 @@ static inline bool copy(struct task *task, const void *arg, size_t arg_size)
 }
 
 HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
-              ambit_task_fn *fn, const void *arg, size_t arg_size,
-              struct task **ret_task)
+                       ambit_task_fn *fn, const void *arg, size_t arg_size,
+                       struct task **ret_task)
 {
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;

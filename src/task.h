@@ -43,8 +43,8 @@ enum task_end {
     TASK_PANICKED,
 };
 
-/* The owner hears of an end once, or, of a failure that can be joined, before who
- * joins it does and after: what that one then does must not come first. */
+/* The owner hears of an end once, or, of a failure that can be joined, before
+ * who joins it does and after: what that one then does must not come first. */
 enum exit_part {
     EXIT_WHOLE,
     EXIT_BEFORE,
@@ -58,7 +58,8 @@ struct task_exit {
     enum task_end end;
     int result;
     enum exit_part part;
-    bool cancels, failed, first; /* set by the first of these, read by the last */
+    /* the owner's: set by the first of these, read by the last */
+    bool cancels, failed, first;
 };
 
 /*   NONE --post--> POSTED --delivery begins--> BUSY --delivery ends--> NONE

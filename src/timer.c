@@ -19,9 +19,9 @@
  * below: two links written, two unlinked.
  *
  * A crowd that does fire, a million that sleep for a second, would go through a
- * heap too large for the caches.  So once TIMER_CROWD are armed, those due within
- * the next second are only filed, by the millisecond; each slot goes into the
- * heap when its time begins, and there it is put in order.
+ * heap too large for the caches.  So once TIMER_CROWD are armed, those due
+ * within the next second are only filed, by the millisecond; each slot goes
+ * into the heap when its time begins, and there it is put in order.
  *
  *   now |slot|slot|slot| ... |slot| later
  *   heap      slots_ns ...          heap
@@ -121,7 +121,8 @@ static void cut(struct timer *timer)
     }
 }
 
-/* --- slots ----------------------------------------------------------------- */
+/* --- slots -----------------------------------------------------------------
+ */
 
 #define SLOT_NS (INT64_C(1) << TIMER_SLOT_SHIFT)
 #define SLOTS_NS (TIMER_SLOTS * SLOT_NS)
@@ -211,7 +212,8 @@ static void empty_slots(struct timer_heap *heap, int64_t now_ns)
     }
 }
 
-/* --- arm and disarm -------------------------------------------------------- */
+/* --- arm and disarm --------------------------------------------------------
+ */
 
 /* An armed one with nothing below that may stay where it is: it is due later
  * than before, or not before its parent, where it can be seen who that is. */

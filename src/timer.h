@@ -52,7 +52,8 @@ struct timer_heap {
     size_t armed;
     size_t filed;
     int64_t firing_ns; /* now of the timer_fire() that runs, else INT64_MIN */
-    int64_t slots_ns;  /* where the first slot begins, a multiple of its length */
+    int64_t
+        slots_ns; /* where the first slot begins, a multiple of its length */
     uint64_t filled[TIMER_SLOTS / 64];
     struct timer *slots[TIMER_SLOTS];
 };
@@ -74,8 +75,8 @@ void timer_arm(struct timer_heap *heap, struct timer *timer, int64_t when_ns);
  * deadlines that are met have not; else O(log n) amortised. */
 bool timer_disarm(struct timer_heap *heap, struct timer *timer);
 
-/* The earliest time armed; INT64_MAX when nothing is.  O(1), but that it may put
- * the timers of one slot in order. */
+/* The earliest time armed; INT64_MAX when nothing is.  O(1), but that it may
+ * put the timers of one slot in order. */
 int64_t timer_next(struct timer_heap *heap);
 
 /* Fires every timer due at or before now_ns, earliest first; returns how

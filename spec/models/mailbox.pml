@@ -3,7 +3,8 @@
  * mailbox.pml -- reserve, commit and abort against turns and death.
  *
  * Of: actors/mailbox.c  mailbox_try_credits mailbox_enter
- *       mailbox_give_credits chain notify mailbox_push mailbox_nudge mailbox_turn_end rest
+ *       mailbox_give_credits chain notify mailbox_push mailbox_nudge
+ *       mailbox_turn_end rest
  *       mailbox_detach mailbox_lock_dead mailbox_retire
  *     actors/actor.c    actor_turn go_idle run_batch
  *     actors/dead.c     unchain actor_drain_dead actor_close

@@ -91,7 +91,7 @@ static void *slot(const struct ambit_channel *channel, uint32_t index)
 
 /* To the first receiver, or into the ring, where there is room. */
 static inline void put(struct ambit_channel *channel, const void *item,
-                struct line_woken *woken)
+                       struct line_woken *woken)
 {
     struct line_waiter *receiver = receivers(channel)->first;
     RULE(CHAN_ORDER_1);
@@ -176,7 +176,7 @@ static NOINLINE int wait_for_place(struct ambit_channel *channel,
 
 /* A place for the item, or for a permit.  Without a task: -EAGAIN, no wait. */
 ALWAYS_INLINE static int enter(struct ambit_channel *channel, const void *item,
-                        struct task *task, struct line_waiter *waiter)
+                               struct task *task, struct line_waiter *waiter)
 {
     struct line_woken woken = {0};
     channel_lock(channel);

@@ -42,8 +42,8 @@ static inline void line_append(struct line *line, struct line_waiter *waiter)
     line->len++;
 }
 
-HOT_PATH void line_grant(struct line *line, struct line_waiter *waiter, int64_t value,
-                struct line_woken *woken)
+HOT_PATH void line_grant(struct line *line, struct line_waiter *waiter,
+                         int64_t value, struct line_woken *woken)
 {
     line_remove(line, waiter);
     waiter->value = value;
@@ -102,8 +102,8 @@ static enum park_answer line_abort(struct task *task, void *arg)
 }
 
 HOT_PATH int64_t line_wait_under(struct line *guard, struct line *line,
-                        struct line_waiter *waiter, struct task *task,
-                        enum park_kind kind)
+                                 struct line_waiter *waiter, struct task *task,
+                                 enum park_kind kind)
 {
     waiter->line = line;
     waiter->guard = guard;

@@ -396,10 +396,10 @@ static int panic_meanwhile(ambit_cx *cx, void *arg)
     return rc;
 }
 
-/* Goal: what a call writes to is there until it has returned.  Method: a machine
- * panics while a call on the pool is about to write into its state; the region
- * is still open when the call has written.  On one worker the call goes on only
- * once the machine waits for it. */
+/* Goal: what a call writes to is there until it has returned.  Method: a
+ * machine panics while a call on the pool is about to write into its state; the
+ * region is still open when the call has written.  On one worker the call goes
+ * on only once the machine waits for it. */
 Spec(AWAIT_END_2, the_state_of_a_panic_stays_while_others_use_it)
 {
     spec_on_1_and_2_workers(panic_meanwhile);

@@ -50,8 +50,7 @@ static int uses_of(ambit_tcp *socket)
 {
     int uses = 0;
     spin_lock(&socket->handle.lock);
-    list_for_each(node, &socket->handle.uses)
-    {
+    list_for_each (node, &socket->handle.uses) {
         uses++;
     }
     spin_unlock(&socket->handle.lock);

@@ -206,7 +206,8 @@ static int join_culprits(ambit_cx *cx, void *arg)
         struct ambit_outcome out;
         int rc = 0;
         ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT, .ret_outcome = &out) {
-            WANT_EQ(ambit_spawn_with(s, fails_at_once, &here, .ret_task = &first,
+            WANT_EQ(ambit_spawn_with(s, fails_at_once, &here,
+                                     .ret_task = &first,
                                      .placement = AMBIT_PINNED, .worker = 1),
                     0);
             WANT_EQ(ambit_spawn_with(s, fails_of_it, &here,
@@ -220,8 +221,8 @@ static int join_culprits(ambit_cx *cx, void *arg)
 }
 
 /* Goal: the one that began it is the one that is named.
- * Method: a failure cancels twenty others, which echo it, or fail of it; and one
- * that joins the task that failed, on another worker, fails of that. */
+ * Method: a failure cancels twenty others, which echo it, or fail of it; and
+ * one that joins the task that failed, on another worker, fails of that. */
 Spec(REG_OUTCOME_2, the_root_is_the_first_failure)
 {
     spec_on_1_and_2_workers(find_culprits);

@@ -88,10 +88,10 @@ counted_with(const struct ambit_runtime_options *options)
     return stats;
 }
 
-#define REST(...) \
+#define REST(...)                                       \
     counted_with(&(const struct ambit_runtime_options){ \
-        .size_ = sizeof(struct ambit_runtime_options), \
-        .log = spec_log_line, \
+        .size_ = sizeof(struct ambit_runtime_options),  \
+        .log = spec_log_line,                           \
         __VA_ARGS__})
 
 static void steal_nothing(void)

@@ -9,7 +9,8 @@
 
 #include <stdlib.h>
 
-#define TIMERS 600 /* a crowd, even of those that are armed half of the time */
+#define TIMERS 600 /* a crowd, even of those that are armed half of the time \
+                    */
 #define FIRED_MAX (2 * TIMERS)
 #define SLOT_NS (INT64_C(1) << TIMER_SLOT_SHIFT)
 #define SLOTS_NS (TIMER_SLOTS * SLOT_NS)
@@ -140,8 +141,8 @@ Test(timer, agrees_with_a_searched_array)
 }
 
 /* Goal: so does a crowd, whose timers lie in slots until their time begins.
- * Method: random times around the slots' second; now small steps, now steps over
- * many slots, or all; no timer is told early or late. */
+ * Method: random times around the slots' second; now small steps, now steps
+ * over many slots, or all; no timer is told early or late. */
 Test(timer, a_crowd_agrees_with_a_searched_array)
 {
     int64_t now = 0;
@@ -159,7 +160,8 @@ Test(timer, a_crowd_agrees_with_a_searched_array)
         } else if (dice % 16 < 14) {
             disarm(alarm);
         } else {
-            now += round % 64 == 0 ? far : far % (dice % 16 == 14 ? 999 : SLOT_NS);
+            now +=
+                round % 64 == 0 ? far : far % (dice % 16 == 14 ? 999 : SLOT_NS);
             fire_and_compare(now);
         }
         filed += heap.filed;

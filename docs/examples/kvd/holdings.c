@@ -57,15 +57,17 @@ int holdings_warm_up(ambit_cx *cx, void *unused)
     return rc;
 }
 
-/* The cache counts as held.  Full both times, it makes no difference. */
+/* The cache counts as held.  Full both times, it makes no difference.  A block may
+ * be of the next larger size, where the rest of its place was too small to be one
+ * of its own: so more are tried than are kept. */
 static void fill_cache(void)
 {
     for (size_t size = 8; size <= CACHED_MAX; size += 16) {
-        void *volatile blocks[CACHED];
-        for (int i = 0; i < CACHED; i++) {
+        void *volatile blocks[3 * CACHED];
+        for (int i = 0; i < 3 * CACHED; i++) {
             blocks[i] = malloc(size);
         }
-        for (int i = 0; i < CACHED; i++) {
+        for (int i = 0; i < 3 * CACHED; i++) {
             free(blocks[i]);
         }
     }
