@@ -296,20 +296,22 @@ static int worst(struct combine *c)
     return result;
 }
 
-/* Enough have ended, and nothing has been cancelled by us yet. */
+/* Enough have ended, and nothing has been cancelled by us yet.  What a cancel of
+ * the caller has made of the branches is no verdict on them: not of too few good
+ * ones, and not of one that wins a race because it never ran. */
 static int decide(struct combine *c)
 {
+    int rc = 0;
     if (GOOD(combine_load(c)) < c->good_wanted) {
-        /* What a cancel of the caller has made of the branches is no verdict
-         * on them. */
-        int rc = park_check(task_of(c->cx));
-        if (rc < 0) {
-            return rc;
-        }
+        rc = park_check(task_of(c->cx));
     }
-    c->verdict = worst(c);
-    c->winner = c->one_wins ? pick_winner(c) : NOBODY;
-    return 0;
+    if (rc == 0) {
+        c->verdict = worst(c);
+        c->winner = c->one_wins ? pick_winner(c) : NOBODY;
+        bool bad = c->winner != NOBODY && c->runs[c->winner].result < 0;
+        rc = bad ? park_check(task_of(c->cx)) : 0;
+    }
+    return rc;
 }
 
 /* All have ended.  What nobody gets is disposed of. */
