@@ -121,8 +121,7 @@ static void cut(struct timer *timer)
     }
 }
 
-/* --- slots -----------------------------------------------------------------
- */
+/* --- slots -------------------------------------------------------------- */
 
 #define SLOT_NS (INT64_C(1) << TIMER_SLOT_SHIFT)
 #define SLOTS_NS (TIMER_SLOTS * SLOT_NS)
@@ -212,8 +211,7 @@ static void empty_slots(struct timer_heap *heap, int64_t now_ns)
     }
 }
 
-/* --- arm and disarm --------------------------------------------------------
- */
+/* --- arm and disarm ----------------------------------------------------- */
 
 /* An armed one with nothing below that may stay where it is: it is due later
  * than before, or not before its parent, where it can be seen who that is. */

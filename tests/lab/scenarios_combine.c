@@ -326,7 +326,48 @@ static int race_of_races(ambit_cx *cx, void *arg)
     return disturbed && rc < 0 ? rc : 0;
 }
 
+struct stubborn {
+    struct tally succeeded;
+};
+
+static int succeeds_anyway(ambit_cx *cx, void *arg, void *ret)
+{
+    struct stubborn *all = arg;
+    (void)ret;
+    (void)ambit_yield(cx);
+    tally_up(&all->succeeded);
+    return 1;
+}
+
+static int races_stubborn(ambit_cx *cx, void *arg)
+{
+    struct stubborn *all = *(struct stubborn **)arg;
+    struct ambit_branch b[3];
+    for (int i = 0; i < 3; i++) {
+        b[i] = (struct ambit_branch){.fn = succeeds_anyway, .arg = all};
+    }
+    int rc = ambit_race_all(cx, b, 3, NULL);
+    /* COMB-CANCEL-1: nobody succeeds unseen. */
+    always(rc == 1 || tally_get(&all->succeeded) == 0);
+    return 0;
+}
+
+/* A cancel keeps some branches from running, and others end well all the same. */
+static int race_cancelled(ambit_cx *cx, void *arg)
+{
+    struct stubborn all = {0}, *here = &all;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        want(ambit_spawn(s, races_stubborn, &here) == 0);
+        (void)ambit_yield(cx);
+        ambit_cancel(s, "at some point");
+    }
+    return 0;
+}
+
 SCENARIOS(combine, {"join_all", join_all, 2, 0},
+          {"race_cancelled", race_cancelled, 2, SMALL},
           {"race_all", race_all, 2, CORE}, {"race_lost", race_lost, 2, 0},
           {"first_ok", first_ok, 2, 0}, {"none_ok", none_ok, 1, SMALL},
           {"quorum", quorum, 2, 0}, {"no_quorum", no_quorum, 2, 0},
