@@ -30,6 +30,8 @@
  */
 #include "src/blocking.h"
 
+#include "src/lock.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,7 +90,7 @@ int blocking_pool_create(struct blocking_pool **ret_pool,
         strncpy(pool->prefix, options->thread_prefix, THREAD_NAME_SIZE - 1);
     }
     list_init(&pool->queue);
-    pthread_mutex_init(&pool->lock, NULL);
+    lock_init(&pool->lock);
     pthread_cond_init(&pool->all_gone, NULL);
     *ret_pool = pool;
     return 0;

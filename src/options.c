@@ -27,7 +27,7 @@ static void fill(struct ambit_runtime_options *o)
         .blocking_threads_max = 16,
         .blocking_queue_max = 65536,
         .blocking_idle = {5000000000},
-        .spin = {20000},
+        .spin = {50000},
         .idle_sleep = {1000000},
         .steal_probes = UINT32_MAX,
         .steal_batch = UINT32_MAX,

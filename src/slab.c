@@ -26,6 +26,7 @@
  */
 #include "src/slab.h"
 
+#include "src/lock.h"
 #include "src/seam.h"
 #include "src/tools.h"
 
@@ -42,9 +43,12 @@
 #endif
 
 #define SLAB_SIZE ((size_t)64 << 10)
-#define SPAN_SLABS 16
-/* One slab's worth is lost to alignment. */
-#define SPAN_SIZE ((SPAN_SLABS + 1) * SLAB_SIZE)
+#define SPAN_SMALL ((size_t)1 << 20)
+#define SPANS_SMALL 4
+/* Those of a crowd are of huge pages, where the kernel has some to give: what it
+ * comes back to is in no cache, but can be found without a walk. */
+#define SPAN_LARGE ((size_t)8 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
 #define FREED_BYTE 0xfe
 
 #define BATCH SLAB_BATCH
@@ -63,6 +67,7 @@ struct slab_header {
 struct span {
     struct span *next; /* depot.spans */
     char *map;
+    size_t size;
 };
 
 struct slab_depot {
@@ -76,6 +81,7 @@ struct slab_depot {
     } classes[SLAB_CLASSES];
     struct magazine *empty;
     struct span *spans;
+    unsigned spans_len;
     char *slab; /* the rest of the newest span */
     char *slab_end;
     int64_t live;
@@ -134,7 +140,7 @@ struct slab_depot *slab_depot_create(void)
 {
     struct slab_depot *depot = calloc(1, sizeof *depot);
     if (depot != NULL) {
-        pthread_mutex_init(&depot->lock, NULL);
+        lock_init(&depot->lock);
     }
     return depot;
 }
@@ -161,10 +167,10 @@ void slab_depot_destroy(struct slab_depot *depot)
         struct span *span = depot->spans;
         depot->spans = span->next;
 #if TOOL_ASAN
-        __lsan_unregister_root_region(span->map, SPAN_SIZE);
-        __asan_unpoison_memory_region(span->map, SPAN_SIZE);
+        __lsan_unregister_root_region(span->map, span->size);
+        __asan_unpoison_memory_region(span->map, span->size);
 #endif
-        munmap(span->map, SPAN_SIZE);
+        munmap(span->map, span->size);
         free(span);
     }
     pthread_mutex_destroy(&depot->lock);
@@ -308,28 +314,42 @@ int64_t slab_depot_live(struct slab_depot *depot)
     return live;
 }
 
-static bool span_add(struct slab_depot *depot)
+/* `size` bytes, aligned; what that costs is address space only. */
+static char *span_map(struct span *span, size_t size, size_t align)
 {
-    struct span *span = malloc(sizeof *span);
-    if (span == NULL) {
-        return false;
-    }
-    span->map = mmap(NULL, SPAN_SIZE, PROT_READ | PROT_WRITE,
+    span->size = size + align;
+    span->map = mmap(NULL, span->size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (span->map == MAP_FAILED) {
-        free(span);
-        return false;
+        return NULL;
     }
 #if TOOL_ASAN
     /* What only our objects point to is no leak. */
-    __lsan_register_root_region(span->map, SPAN_SIZE);
+    __lsan_register_root_region(span->map, span->size);
 #endif
+    return span->map + (align - (uintptr_t)span->map % align) % align;
+}
+
+static bool span_add(struct slab_depot *depot)
+{
+    bool crowd = depot->spans_len >= SPANS_SMALL;
+    size_t size = crowd ? SPAN_LARGE : SPAN_SMALL;
+    struct span *span = malloc(sizeof *span);
+    char *low = span == NULL
+                    ? NULL
+                    : span_map(span, size, crowd ? HUGE_PAGE : SLAB_SIZE);
+    if (low == NULL) {
+        free(span);
+        return false;
+    }
+    if (crowd) {
+        madvise(low, size, MADV_HUGEPAGE); /* a hint, so it may fail */
+    }
     span->next = depot->spans;
     depot->spans = span;
-    uintptr_t low = (uintptr_t)span->map;
-    size_t skip = (SLAB_SIZE - low % SLAB_SIZE) % SLAB_SIZE;
-    depot->slab = span->map + skip;
-    depot->slab_end = depot->slab + SPAN_SLABS * SLAB_SIZE;
+    depot->spans_len++;
+    depot->slab = low;
+    depot->slab_end = low + size;
     return true;
 }
 

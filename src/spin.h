@@ -43,12 +43,15 @@ static inline void spin_pause(unsigned *tries)
     }
 }
 
+/* spin.c */
+void spin_wait(struct spin *spin);
+
 static inline void spin_lock(struct spin *spin)
 {
-    unsigned tries = 0;
     /* ORDER(spin): acquire.  Pairs with the release in spin_unlock(). */
-    while (atomic_exchange_explicit(&spin->held, 1, memory_order_acquire)) {
-        spin_pause(&tries);
+    if (UNLIKELY(atomic_exchange_explicit(&spin->held, 1,
+                                          memory_order_acquire))) {
+        spin_wait(spin);
     }
     SPIN_DEPTH(1);
 }

@@ -316,6 +316,34 @@ Test(slab, is_shared_by_threads)
     test_no_leaks();
 }
 
+/* Goal: where a crowd comes, the larger spans for it are cut like the small ones:
+ * none of its objects lies on another.  Method: 4 MiB of them come first, then 16
+ * more; each is filled to its end with its number, and read when all are there. */
+Test(slab, a_crowd_has_its_objects_apart)
+{
+    enum { CROWD = 40000, WORDS = 512 / 8 };
+    struct slab_depot *depot = slab_depot_create();
+    uint64_t **crowd = malloc(CROWD * sizeof *crowd);
+    for (uint64_t i = 0; i < CROWD; i++) {
+        crowd[i] = slab_alloc(depot, NULL, SLAB_512);
+        cr_assert_not_null(crowd[i]);
+        cr_assert_eq((uintptr_t)crowd[i] % 512, 0);
+        for (unsigned w = 0; w < WORDS; w++) {
+            crowd[i][w] = i;
+        }
+    }
+    for (uint64_t i = 0; i < CROWD; i++) {
+        for (unsigned w = 0; w < WORDS; w++) {
+            cr_assert_eq(crowd[i][w], i);
+        }
+        slab_free(depot, NULL, SLAB_512, crowd[i]);
+    }
+    cr_assert_eq(slab_depot_live(depot), 0);
+    slab_depot_destroy(depot);
+    free(crowd);
+    test_no_leaks();
+}
+
 /* Goal: destroy gives all memory back, what is still allocated included, and
  * NULL is nothing.  Method: leave objects behind; ask the kernel whether the
  * pages of one are mapped. */
