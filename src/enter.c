@@ -27,7 +27,6 @@ static inline void make_current(struct worker *worker, struct task *task)
 {
     task->parked = false;
     worker->current = task;
-    worker->current_stack = task->stack;
 }
 
 static NOINLINE struct task *take_oldest(struct worker *worker)
@@ -66,8 +65,8 @@ static inline bool has_fresh(struct worker *worker)
 
 static inline bool is_fresh_turn(struct worker *worker)
 {
-    return has_fresh(worker) && worker->pass_left == 0 &&
-           worker->fresh_left > 0 && worker->turn_left > 0;
+    return worker->pass_left == 0 && worker->fresh_left > 0 &&
+           worker->turn_left > 0 && has_fresh(worker);
 }
 
 /* The next unstarted one, where it is their turn. */
@@ -248,8 +247,16 @@ static struct stack *next_fresh(struct worker *worker)
     return stack;
 }
 
-/* The stack of the next one, or NULL: the batches are spent, or there is none.
- * Unstarted ones and passes of ready ones take turns. */
+/* The stack of the next ready one; there is one, and it is their turn. */
+static inline struct stack *next_ready(struct worker *worker)
+{
+    struct task *task = next_ready_task(worker);
+    make_current(worker, task);
+    return task->stack;
+}
+
+/* Between two passes: the stack of the next one, or NULL: the batches are spent,
+ * or there is none.  Unstarted ones and passes of ready ones take turns. */
 static inline struct stack *choose(struct worker *worker)
 {
     struct stack *stack = is_fresh_turn(worker) ? next_fresh(worker) : NULL;
@@ -264,9 +271,7 @@ static inline struct stack *choose(struct worker *worker)
     if (worker->pass_left == 0) {
         pass_begin(worker);
     }
-    struct task *task = next_ready_task(worker);
-    make_current(worker, task);
-    return task->stack;
+    return next_ready(worker);
 }
 
 /* This thread goes on there; comes back when `from` is entered again. */
@@ -275,11 +280,11 @@ static inline void hand_over(struct worker *worker, struct stack *from,
 {
     if (next == NULL) {
         worker->current = NULL;
-        fiber_switch(&from->fiber, &worker->loop);
+        fiber_switch_with(&from->fiber, &worker->loop, worker->error);
     } else if (next != from) {
         lots_go_home(worker);
         worker->current_stack = next;
-        fiber_switch(&from->fiber, &next->fiber);
+        fiber_switch_with(&from->fiber, &next->fiber, worker->error);
     } else {
         lots_go_home(worker);
     }
@@ -320,11 +325,24 @@ static inline bool has_stack_for_fresh(struct worker *worker)
     return worker->stacks.free_len > 0 || !has_fresh(worker);
 }
 
+static inline bool is_in_pass(struct worker *worker)
+{
+    return worker->pass_left > 0 && worker->turn_left > 0 &&
+           worker->ready.first != NULL;
+}
+
 HOT_PATH void worker_switch_out(struct worker *worker, struct task *task)
 {
-    bool direct = is_quiet(worker) && has_stack_for_fresh(worker);
+    struct stack *next = NULL;
     CHECK(task->stack == worker->current_stack);
-    hand_over(worker, task->stack, direct ? choose(worker) : NULL);
+    if (LIKELY(is_quiet(worker))) {
+        if (is_in_pass(worker)) {
+            next = next_ready(worker);
+        } else if (has_stack_for_fresh(worker)) {
+            next = choose(worker);
+        }
+    }
+    hand_over(worker, task->stack, next);
 }
 
 _Noreturn void worker_drop_stack(struct worker *worker)
@@ -334,14 +352,14 @@ _Noreturn void worker_drop_stack(struct worker *worker)
     worker->current = NULL;
     worker->back = stack;
     worker->back_dropped = true;
-    fiber_switch(&stack->fiber, &worker->loop);
+    fiber_switch_with(&stack->fiber, &worker->loop, worker->error);
     base_die(__FILE__, __LINE__, "a dropped stack was continued");
 }
 
 static void enter(struct worker *worker, struct stack *stack)
 {
     worker->current_stack = stack;
-    fiber_switch(&worker->loop, &stack->fiber);
+    fiber_switch_with(&worker->loop, &stack->fiber, worker->error);
     lots_go_home(worker);
     if (worker->back != NULL) {
         take_back(worker);

@@ -163,11 +163,11 @@ static void frame_fill(struct fiber_frame *frame, void (*entry)(void *),
 #endif
 }
 
-static inline void errno_exchange(struct fiber *from, struct fiber *to)
+static inline void errno_exchange(struct fiber *from, struct fiber *to,
+                                  int *error)
 {
-    int *place = &errno;
-    from->error = *place;
-    *place = to->error;
+    from->error = *error;
+    *error = to->error;
 }
 
 #if TOOL_ASAN
@@ -194,10 +194,10 @@ TOOL_UNSEEN static void asan_begin(void *arg)
     base_die(__FILE__, __LINE__, "a fiber's entry returned");
 }
 
-TOOL_UNSEEN void fiber_switch(struct fiber *from, struct fiber *to)
+TOOL_UNSEEN void fiber_switch_with(struct fiber *from, struct fiber *to, int *error)
 {
     to->asan_from = from;
-    errno_exchange(from, to);
+    errno_exchange(from, to, error);
     __sanitizer_start_switch_fiber(&from->asan_fake, to->asan_low,
                                    to->asan_size);
     fiber_switch_bare(from, to);
@@ -237,9 +237,9 @@ static void tools_fini(struct fiber *fiber)
 
 /* The call must be the last thing before the switch, in a function that TSan
  * does not instrument: it exchanges the shadow stacks at once. */
-TOOL_UNSEEN void fiber_switch(struct fiber *from, struct fiber *to)
+TOOL_UNSEEN void fiber_switch_with(struct fiber *from, struct fiber *to, int *error)
 {
-    errno_exchange(from, to);
+    errno_exchange(from, to, error);
     __tsan_switch_to_fiber(to->tsan, 0);
     fiber_switch_bare(from, to);
 }
@@ -257,9 +257,9 @@ static void tools_fini(struct fiber *fiber)
 
 #else
 
-void fiber_switch(struct fiber *from, struct fiber *to)
+void fiber_switch_with(struct fiber *from, struct fiber *to, int *error)
 {
-    errno_exchange(from, to);
+    errno_exchange(from, to, error);
     fiber_switch_bare(from, to);
 }
 

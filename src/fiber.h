@@ -72,6 +72,14 @@ void fiber_fini(struct fiber *fiber);
 
 /* Leaves `from`, which must be the running fiber, and continues `to`, which
  * must be parked; returns when somebody switches back to `from`. */
-void fiber_switch(struct fiber *from, struct fiber *to);
+static inline void fiber_switch(struct fiber *from, struct fiber *to);
+
+/* The same where the thread's &errno is at hand: to ask for it is a call. */
+void fiber_switch_with(struct fiber *from, struct fiber *to, int *error);
+
+static inline void fiber_switch(struct fiber *from, struct fiber *to)
+{
+    fiber_switch_with(from, to, &errno);
+}
 
 #endif

@@ -95,19 +95,56 @@ static int park_price(struct task *task, enum park_kind kind)
     return kind == PARK_OP || kind == PARK_BLOCKING ? 0 : task_pay(task);
 }
 
-int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
-             void *arg)
+/* A cancel finds the task from now on, on this worker. */
+static NOINLINE void park_be_found(struct task *task)
+{
+    if (!task->listed) {
+        task_list(task); /* and with a lock */
+    } else {
+        /* ORDER(task-worker): seq_cst.  It moves between its turns.  Before the
+         * look at the cancel flag that follows; pairs with task_keeper(), which
+         * comes after the flag was set. */
+        atomic_store_explicit(&task->worker, task_worker(task),
+                              memory_order_seq_cst);
+    }
+}
+
+/* Nothing to look at or to pay. */
+static inline bool park_is_free(struct task *task)
+{
+    /* ORDER(cancel): seq_cst.  As in park_refusal(). */
+    uint32_t flags =
+        atomic_load_explicit(&task->scope->flags, memory_order_seq_cst);
+    return (flags & OWNER_CANCELLED) == 0 && task->masked == 0 &&
+           task->scope->quota == NULL;
+}
+
+/* What the call answers instead of waiting, or 0: it waits.  It was registered
+ * with whoever will wake it, and may have to be taken back. */
+static NOINLINE int park_called_off(struct task *task)
+{
+    int refusal = park_refusal(task, 0);
+    if (LIKELY(refusal == 0)) {
+        refusal = park_price(task, task->kind);
+    }
+    if (refusal == 0) {
+        return 0;
+    }
+    task->aborted = true;
+    if (task->abort(task, task->abort_arg) != PARK_ABORTED) {
+        return 0;
+    }
+    task->kind = PARK_NONE;
+    return refusal;
+}
+
+HOT_PATH int64_t park(struct task *task, enum park_kind kind,
+                      park_abort_fn *abort, void *arg)
 {
     ASSERT(task_worker(task) != NULL);
     ASSERT(!task->parked);
-    if (!task->listed) {
-        task_list(task); /* and with a lock: it is found from now on */
-    } else if (UNLIKELY(task->hooks != NULL)) {
-        /* ORDER(task-worker): seq_cst.  It moves between its turns.  Before the
-         * look at the cancel flag below; pairs with task_keeper(), which comes
-         * after the flag was set. */
-        atomic_store_explicit(&task->worker, task_worker(task),
-                              memory_order_seq_cst);
+    if (UNLIKELY(!task->listed || task->hooks != NULL)) {
+        park_be_found(task);
     }
     task->kind = (uint8_t)kind;
     task->abort = abort;
@@ -115,14 +152,9 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     task->aborted = false;
     /* Registered, listed, and only now looked at: a cancel between the check
      * of the primitive and here is not missed. */
-    int refusal = abort != NULL ? park_refusal(task, 0) : 0;
-    if (abort != NULL && LIKELY(refusal == 0)) {
-        refusal = park_price(task, kind);
-    }
-    if (refusal != 0) {
-        task->aborted = true;
-        if (abort(task, arg) == PARK_ABORTED) {
-            task->kind = PARK_NONE;
+    if (abort != NULL && UNLIKELY(!park_is_free(task))) {
+        int refusal = park_called_off(task);
+        if (refusal != 0) {
             return refusal;
         }
     }

@@ -44,7 +44,7 @@ HOT_PATH void worker_ready(struct worker *worker, struct task *task)
     push_ready(worker, task, flags_of(task->scope));
 }
 
-void worker_yields(struct worker *worker, struct task *task)
+HOT_PATH void worker_yields(struct worker *worker, struct task *task)
 {
     push_ready(worker, task, flags_of(task->scope) & OWNER_PRIORITY);
 }
@@ -215,6 +215,7 @@ static bool worker_is_stopping(struct worker *worker)
 
 void worker_loop(struct worker *worker)
 {
+    worker->error = &errno;
     while (!worker_is_stopping(worker)) {
         if (!worker_turn(worker) && !idle_steal(worker)) {
             idle_wait(worker);

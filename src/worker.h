@@ -85,6 +85,7 @@ struct worker {
     /* the worker's thread */
     struct task *current;
     struct stack *current_stack;
+    int *error;                   /* its &errno; where it has begun */
     struct fiber loop;            /* the thread's own stack */
     struct task_queue ready;      /* started tasks that can go on: the normal */
     struct lanes lanes;           /* lane; and those of the others */
