@@ -28,9 +28,7 @@ static void wake_deliver(struct worker *worker, struct note *note)
 
 static void start_deliver(struct worker *worker, struct note *note)
 {
-    struct task *task = CONTAINER_OF(note, struct task, wake_note);
-    task->wake_note.deliver = wake_deliver;
-    worker_fresh(worker, task, false);
+    worker_fresh(worker, CONTAINER_OF(note, struct task, wake_note), false);
 }
 
 /* The last use of a record. */
@@ -138,7 +136,6 @@ ALWAYS_INLINE static void init(struct task *task, struct runtime *runtime,
     memset(&task->tier, 0,
            offsetof(struct task, scope) - offsetof(struct task, tier));
     task->abort = NULL;
-    task->abort_arg = NULL;
     task->hooks = NULL;
     task->joiner = NULL;
     task->fn = fn;
@@ -148,9 +145,6 @@ ALWAYS_INLINE static void init(struct task *task, struct runtime *runtime,
     task->owner = owner;
     task->scope = owner;
     task->embedded = true;
-    task->wake_note.deliver = wake_deliver;
-    task->abort_note.deliver = abort_deliver;
-    list_init(&task->sibling);
     atomic_init(&task->abort_state, ABORT_NONE);
     TELL(TASK_MADE, task, owner, 0);
 }
@@ -268,6 +262,7 @@ HOT_PATH void task_wake(struct task *task, int64_t value)
         worker_ready(worker, task);
         return;
     }
+    task->wake_note.deliver = wake_deliver;
     worker_post(worker, &task->wake_note);
 }
 
@@ -308,6 +303,7 @@ void task_post_abort(struct task *task)
     }
     struct worker *worker = task_keeper(task);
     if (worker != NULL && abort_request(task)) {
+        task->abort_note.deliver = abort_deliver;
         worker_post(worker, &task->abort_note);
     }
 }
