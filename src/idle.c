@@ -153,7 +153,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int64_t idle_until(struct worker *worker)
 {
-    int64_t until = earlier(timer_next(&worker->timers), cool_stacks(worker));
+    int64_t until = earlier(timer_wake(&worker->timers), cool_stacks(worker));
     int64_t pause = steal_pause_end(worker);
     return pause > 0 && steal_could(worker) ? earlier(until, pause) : until;
 }
@@ -192,10 +192,9 @@ static void wait_adaptive(struct worker *worker)
         return;
     }
     int64_t began = clock_now_ns();
-    int64_t until = earlier(began + worker->spin_ns,
-                            timer_next(&worker->timers));
-    if (spin_until(worker, until) ||
-        timer_next(&worker->timers) <= clock_now_ns()) {
+    int64_t timer = timer_wake(&worker->timers);
+    if (spin_until(worker, earlier(began + worker->spin_ns, timer)) ||
+        timer <= clock_now_ns()) {
         worker->spin_ns = most;
         return;
     }
@@ -203,7 +202,8 @@ static void wait_adaptive(struct worker *worker)
     worker->spin_ns =
         worker->spin_ns / 2 > least ? worker->spin_ns / 2 : least;
     idle_sleep(worker, INT64_MAX);
-    if (clock_now_ns() - began < most) {
+    int64_t now = clock_now_ns();
+    if (now - began < most && now < timer) {
         worker->spin_ns = most;
     }
 }

@@ -300,6 +300,16 @@ int64_t timer_next(struct timer_heap *heap)
     return heap->root->when_ns;
 }
 
+int64_t timer_wake(struct timer_heap *heap)
+{
+    int64_t next = timer_next(heap);
+    if (heap->armed < TIMER_CROWD || next > INT64_MAX - TIMER_SLACK_NS) {
+        return next;
+    }
+    RULE(TIME_7);
+    return next + TIMER_SLACK_NS;
+}
+
 size_t timer_fire(struct timer_heap *heap, int64_t now_ns)
 {
     ASSERT(heap->firing_ns == NOT_FIRING);

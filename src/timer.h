@@ -34,6 +34,7 @@
 #else
 #define TIMER_CROWD 256
 #endif
+#define TIMER_SLACK_NS 100000 /* the kernel gives a thread 50,000 */
 
 struct timer {
     struct timer *child;
@@ -78,6 +79,10 @@ bool timer_disarm(struct timer_heap *heap, struct timer *timer);
 /* The earliest time armed; INT64_MAX when nothing is.  O(1), but that it may
  * put the timers of one slot in order. */
 int64_t timer_next(struct timer_heap *heap);
+
+/* When who has nothing else to do fires next: of a crowd several together, so up
+ * to TIMER_SLACK_NS after the earliest.  INT64_MAX when nothing is armed. */
+int64_t timer_wake(struct timer_heap *heap);
 
 /* Fires every timer due at or before now_ns, earliest first; returns how
  * many. */

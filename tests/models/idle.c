@@ -69,6 +69,11 @@ int64_t timer_next(struct timer_heap *heap)
     return INT64_MAX;
 }
 
+int64_t timer_wake(struct timer_heap *heap)
+{
+    return timer_next(heap);
+}
+
 int64_t clock_now_ns(void)
 {
     return 0;

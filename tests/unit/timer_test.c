@@ -241,6 +241,28 @@ Test(timer, extreme_times_sort)
     cr_assert(!timer_disarm(&heap, &alarms[0].timer));
 }
 
+/* Goal: a crowd may be waited for longer, but not beyond the end of time.
+ * Method: one timer less than a crowd, then a crowd, before and at that end. */
+Test(timer, only_a_crowd_has_slack)
+{
+    init_all();
+    cr_assert_eq(timer_wake(&heap), INT64_MAX);
+    for (int i = 0; i < TIMER_CROWD - 1; i++) {
+        arm(&alarms[i], INT64_MAX - TIMER_SLACK_NS - i);
+    }
+    cr_assert_eq(timer_wake(&heap), timer_next(&heap));
+    arm(&alarms[TIMER_CROWD - 1], INT64_MAX);
+    cr_assert_eq(timer_wake(&heap), timer_next(&heap) + TIMER_SLACK_NS);
+    for (int i = 0; i < TIMER_CROWD; i++) {
+        arm(&alarms[i], INT64_MAX - TIMER_SLACK_NS);
+    }
+    cr_assert_eq(timer_wake(&heap), INT64_MAX);
+    for (int i = 0; i < TIMER_CROWD; i++) {
+        arm(&alarms[i], INT64_MAX - TIMER_SLACK_NS + 1);
+    }
+    cr_assert_eq(timer_wake(&heap), INT64_MAX - TIMER_SLACK_NS + 1);
+}
+
 static unsigned again_count;
 
 static void fire_again(struct timer *timer)
