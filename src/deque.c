@@ -235,6 +235,27 @@ HOT_PATH const void *deque_ahead(struct deque *deque, int64_t others)
     return at >= deque->top_seen ? ring_get(own_ring(deque), at) : NULL;
 }
 
+HOT_PATH void *deque_take_alone(struct deque *deque)
+{
+    /* ORDER(deque-top): relaxed.  Moved by this thread only. */
+    int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed);
+    if (top >= own_bottom(deque)) {
+        return NULL;
+    }
+    void *item = ring_get(own_ring(deque), top);
+    /* ORDER(deque-top): relaxed.  As above. */
+    atomic_store_explicit(&deque->top, top + 1, memory_order_relaxed);
+    return item;
+}
+
+HOT_PATH const void *deque_behind(struct deque *deque, int64_t others)
+{
+    /* ORDER(deque-top): relaxed.  A guess: what is there may be taken. */
+    int64_t at =
+        atomic_load_explicit(&deque->top, memory_order_relaxed) + others;
+    return at < own_bottom(deque) ? ring_get(own_ring(deque), at) : NULL;
+}
+
 void *deque_steal(struct deque *deque, bool *ret_again)
 {
     *ret_again = false;

@@ -51,6 +51,13 @@ void *deque_pop_alone(struct deque *deque);
  * be fetched early, never to be used. */
 const void *deque_ahead(struct deque *deque, int64_t others);
 
+/* The owner, oldest first, where no other thread ever takes.  NULL when empty. */
+void *deque_take_alone(struct deque *deque);
+
+/* The owner: what comes after so many others that are taken from the top, or
+ * NULL.  As deque_ahead(), only to be fetched. */
+const void *deque_behind(struct deque *deque, int64_t others);
+
 /* Any thread, oldest first.  NULL when empty or when another thread was faster
  * (*ret_again is then true, and false in every other case). */
 void *deque_steal(struct deque *deque, bool *ret_again);

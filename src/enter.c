@@ -11,6 +11,7 @@
  * the loop would do nothing else.
  *
  *   WRK-STEAL-2  A task that has begun stays on its worker.
+ *   WRK-TURN-1   Between two turns: first come, first served.
  *
  * Owner: the worker's thread.
  */
@@ -29,38 +30,77 @@ static inline void make_current(struct worker *worker, struct task *task)
     worker->current = task;
 }
 
-static NOINLINE struct task *take_oldest(struct worker *worker)
+/* NULL: there is none; a thief that was faster is no reason to leave the rest. */
+static NOINLINE struct task *take_oldest(struct deque *deque)
 {
     bool again;
-    return deque_steal(&worker->fresh, &again);
+    struct task *task;
+    do {
+        task = deque_steal(deque, &again);
+    } while (again);
+    return task;
 }
 
-/* The oldest one of all now and then, so that none waits for ever under a
- * stream of newer ones. */
+/* One of a crowd that was queued long ago is in no cache. */
+static inline void fetch_task(const void *later)
+{
+    if (later != NULL) {
+        fetch_lines(later, sizeof(struct task) / CACHE_LINE);
+    }
+}
+
+/* Those that have had a turn come in the order in which they asked for another:
+ * below what is spawned all the time some would wait for long. */
+static inline struct task *take_woken(struct worker *worker)
+{
+    fetch_task(deque_behind(&worker->woken, FRESH_AHEAD));
+    return worker->alone ? deque_take_alone(&worker->woken)
+                         : take_oldest(&worker->woken);
+}
+
+static inline bool is_turn_of_woken(struct worker *worker)
+{
+    if (LIKELY(deque_is_empty(&worker->woken))) {
+        return false;
+    }
+    if (worker->woken_run < WORKER_WOKEN_RUN ||
+        deque_is_empty(&worker->fresh)) {
+        worker->woken_run++;
+        return true;
+    }
+    worker->woken_run = 0;
+    return false;
+}
+
+/* The oldest new one now and then, so that none waits for ever under a stream of
+ * newer ones; and those between two turns in turn with them. */
 static inline struct task *take_fresh(struct worker *worker)
 {
     struct note *note = queue_pop(&worker->pinned);
     if (note != NULL) {
         return CONTAINER_OF(note, struct task, wake_note);
     }
+    struct task *woken =
+        is_turn_of_woken(worker) ? take_woken(worker) : NULL;
+    if (woken != NULL) {
+        RULE(WRK_TURN_1);
+        return woken;
+    }
     if (++worker->tick % WORKER_FAIR_TICK == 0) {
-        struct task *oldest = take_oldest(worker);
+        struct task *oldest = take_oldest(&worker->fresh);
         if (oldest != NULL) {
             return oldest;
         }
     }
-    /* One of a crowd that was spawned long ago is in no cache. */
-    const void *later = deque_ahead(&worker->fresh, FRESH_AHEAD);
-    if (later != NULL) {
-        fetch_lines(later, sizeof(struct task) / CACHE_LINE);
-    }
+    fetch_task(deque_ahead(&worker->fresh, FRESH_AHEAD));
     return worker->alone ? deque_pop_alone(&worker->fresh)
                          : deque_pop(&worker->fresh);
 }
 
 static inline bool has_fresh(struct worker *worker)
 {
-    return worker->pinned.first != NULL || !deque_is_empty(&worker->fresh);
+    return worker->pinned.first != NULL || !deque_is_empty(&worker->fresh) ||
+           !deque_is_empty(&worker->woken);
 }
 
 static inline bool is_fresh_turn(struct worker *worker)

@@ -43,12 +43,9 @@
 #endif
 
 #define SLAB_SIZE ((size_t)64 << 10)
-#define SPAN_SMALL ((size_t)1 << 20)
-#define SPANS_SMALL 4
-/* Those of a crowd are of huge pages, where the kernel has some to give: what it
- * comes back to is in no cache, but can be found without a walk. */
-#define SPAN_LARGE ((size_t)8 << 20)
-#define HUGE_PAGE ((size_t)2 << 20)
+#define SPAN_SLABS 16
+/* One slab's worth is lost to alignment. */
+#define SPAN_SIZE ((SPAN_SLABS + 1) * SLAB_SIZE)
 #define FREED_BYTE 0xfe
 
 #define BATCH SLAB_BATCH
@@ -67,7 +64,6 @@ struct slab_header {
 struct span {
     struct span *next; /* depot.spans */
     char *map;
-    size_t size;
 };
 
 struct slab_depot {
@@ -81,7 +77,6 @@ struct slab_depot {
     } classes[SLAB_CLASSES];
     struct magazine *empty;
     struct span *spans;
-    unsigned spans_len;
     char *slab; /* the rest of the newest span */
     char *slab_end;
     int64_t live;
@@ -167,10 +162,10 @@ void slab_depot_destroy(struct slab_depot *depot)
         struct span *span = depot->spans;
         depot->spans = span->next;
 #if TOOL_ASAN
-        __lsan_unregister_root_region(span->map, span->size);
-        __asan_unpoison_memory_region(span->map, span->size);
+        __lsan_unregister_root_region(span->map, SPAN_SIZE);
+        __asan_unpoison_memory_region(span->map, SPAN_SIZE);
 #endif
-        munmap(span->map, span->size);
+        munmap(span->map, SPAN_SIZE);
         free(span);
     }
     pthread_mutex_destroy(&depot->lock);
@@ -314,42 +309,28 @@ int64_t slab_depot_live(struct slab_depot *depot)
     return live;
 }
 
-/* `size` bytes, aligned; what that costs is address space only. */
-static char *span_map(struct span *span, size_t size, size_t align)
-{
-    span->size = size + align;
-    span->map = mmap(NULL, span->size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (span->map == MAP_FAILED) {
-        return NULL;
-    }
-#if TOOL_ASAN
-    /* What only our objects point to is no leak. */
-    __lsan_register_root_region(span->map, span->size);
-#endif
-    return span->map + (align - (uintptr_t)span->map % align) % align;
-}
-
 static bool span_add(struct slab_depot *depot)
 {
-    bool crowd = depot->spans_len >= SPANS_SMALL;
-    size_t size = crowd ? SPAN_LARGE : SPAN_SMALL;
     struct span *span = malloc(sizeof *span);
-    char *low = span == NULL
-                    ? NULL
-                    : span_map(span, size, crowd ? HUGE_PAGE : SLAB_SIZE);
-    if (low == NULL) {
+    if (span == NULL) {
+        return false;
+    }
+    span->map = mmap(NULL, SPAN_SIZE, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (span->map == MAP_FAILED) {
         free(span);
         return false;
     }
-    if (crowd) {
-        madvise(low, size, MADV_HUGEPAGE); /* a hint, so it may fail */
-    }
+#if TOOL_ASAN
+    /* What only our objects point to is no leak. */
+    __lsan_register_root_region(span->map, SPAN_SIZE);
+#endif
     span->next = depot->spans;
     depot->spans = span;
-    depot->spans_len++;
-    depot->slab = low;
-    depot->slab_end = low + size;
+    uintptr_t low = (uintptr_t)span->map;
+    size_t skip = (SLAB_SIZE - low % SLAB_SIZE) % SLAB_SIZE;
+    depot->slab = span->map + skip;
+    depot->slab_end = depot->slab + SPAN_SLABS * SLAB_SIZE;
     return true;
 }
 

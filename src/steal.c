@@ -6,8 +6,9 @@
  *      |                                           most, until .steal_budget
  *      '--nobody has--> a pause of .steal_backoff, twice as long each time
  *
- * A victim has tasks in three places, and they are taken in this order: its
- * deque, what was offered to it from other threads, its deques of low priority.
+ * A victim has tasks in several places, and they are taken in this order: its
+ * deque of new ones, that of those between two turns, what was offered to it from
+ * other threads, its deques of low priority.
  *
  *   WRK-STEAL-1  Only tasks that have not started are stolen.
  *   WRK-STEAL-3  The policy of the options is kept, and each part is counted.
@@ -66,7 +67,8 @@ static size_t low_len(struct worker *victim)
  * how many there are is known only to who takes them. */
 static bool is_worth(struct worker *worker, struct worker *victim)
 {
-    size_t len = deque_len(&victim->fresh) + is_offered_any(victim);
+    size_t len = deque_len(&victim->fresh) + deque_len(&victim->woken) +
+                 is_offered_any(victim);
     len += len <= policy(worker)->steal_margin ? low_len(victim) : 0;
     return len > policy(worker)->steal_margin;
 }
@@ -117,6 +119,9 @@ static size_t take_from(struct worker *worker, struct worker *victim,
                         size_t most)
 {
     size_t got = take_from_deque(worker, &victim->fresh, most);
+    if (got == 0) {
+        got = take_from_deque(worker, &victim->woken, most);
+    }
     if (got == 0) {
         got = take_offered(worker, victim);
     }

@@ -76,8 +76,9 @@ static NOINLINE void fresh_apart(struct worker *worker, struct task *task,
 void worker_fresh(struct worker *worker, struct task *task, bool alert)
 {
     bool apart = task->pinned || (flags_of(task->owner) & OWNER_PRIORITY) != 0;
+    struct deque *deque = task->begun ? &worker->woken : &worker->fresh;
     /* A deque that cannot grow is no reason to lose a task. */
-    if (UNLIKELY(apart) || UNLIKELY(deque_push(&worker->fresh, task) < 0)) {
+    if (UNLIKELY(apart) || UNLIKELY(deque_push(deque, task) < 0)) {
         fresh_apart(worker, task, alert);
     } else if (alert) {
         alert_thieves(worker);
@@ -141,7 +142,7 @@ static bool only_ready(struct worker *worker)
     return worker->pinned.first == NULL && worker->notes_local == NULL &&
            note_queue_seems_empty(&worker->inject) &&
            note_queue_seems_empty(&worker->offered) &&
-           deque_len(&worker->fresh) == 0;
+           deque_is_empty(&worker->fresh) && deque_is_empty(&worker->woken);
 }
 
 /* The clock costs more than a switch: it is read when the cpu's own counter has
@@ -275,16 +276,19 @@ int worker_init(struct worker *worker)
     timer_heap_init(&worker->timers);
     slab_cache_init(&worker->slab, runtime->depot);
     int rc = deque_init(&worker->fresh);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = deque_init(&worker->woken);
     }
-    rc = lanes_init(&worker->lanes);
+    if (rc == 0) {
+        rc = lanes_init(&worker->lanes);
+    }
     if (rc == 0) {
         rc = stack_arena_init(&worker->stacks, runtime->options.stack_size,
                               runtime->options.stacks_max);
     }
     if (rc < 0) {
         lanes_fini(&worker->lanes);
+        deque_fini(&worker->woken);
         deque_fini(&worker->fresh);
         return rc;
     }
@@ -302,6 +306,7 @@ void worker_fini(struct worker *worker)
     ASSERT(stack_lent(&worker->stacks) == 0);
     stack_arena_fini(&worker->stacks);
     lanes_fini(&worker->lanes);
+    deque_fini(&worker->woken);
     deque_fini(&worker->fresh);
     slab_cache_fini(&worker->slab);
 }

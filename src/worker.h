@@ -31,6 +31,7 @@
  * together before the loop looks at work from outside. */
 #define WORKER_BATCH 30
 #define WORKER_TURN 60
+#define WORKER_WOKEN_RUN 3   /* woken ones for each new one, while there are both */
 #define WORKER_FAIR_TICK 61   /* every so often the oldest fresh task first */
 
 struct task;
@@ -111,6 +112,7 @@ struct worker {
     uint64_t numbers;             /* for users: random.c */
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */
+    uint8_t woken_run;            /* so many of them in a row */
     bool searching;
     bool alone;                   /* the run has no other worker */
     bool ending;                  /* the current one's record may be gone */
@@ -120,7 +122,9 @@ struct worker {
     _Alignas(CACHE_LINE) struct note_queue inject;
     _Alignas(CACHE_LINE) struct note_queue offered; /* unstarted tasks; thieves */
                                                     /* take them, too */
-    struct deque fresh;           /* unstarted SEND tasks */
+    struct deque fresh;           /* unstarted SEND tasks: the newest first */
+    struct deque woken;           /* those that have had turns, between two: the
+                                     oldest first */
     _Alignas(CACHE_LINE) struct worker_stats stats;
 };
 

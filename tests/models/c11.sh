@@ -52,7 +52,7 @@ with_of()
 build()
 {
     local shadow=${3:-} engine="memory explore main hooks" objects= source o
-    for source in "tests/models/$1.c" $(with_of "$1"); do
+    for source in "tests/models/$1.c" src/spin.c $(with_of "$1"); do
         o=$out/$2-${source//\//-}.o
         [ -n "$shadow" ] && [ -e "$shadow/$source" ] && source=$shadow/$source
         compile "$source" "$o" ${shadow:+"-I$shadow"} $modelled

@@ -9,7 +9,7 @@
  * With: src/park.c src/task.c
  * Fault: src/task.c /^void task_free/,/^}/s/if (state == ABORT_NONE) {/if (true) {/
  * Fault: src/task.c /^static bool abort_request/,/^}/s/BUSY ? ABORT_AGAIN/AGAIN ? state/
- * Fault: src/park.c s/abort != NULL ? park_refusal(task, 0) : 0/0/
+ * Fault: src/park.c s/UNLIKELY(!park_is_free(task))/false/
  */
 #include "tests/models/kit.h"
 

@@ -228,9 +228,10 @@ Test(deque, agrees_with_an_array)
     test_no_leaks();
 }
 
-/* Goal: without thieves the quicker pop gives the same.  Method: two deques and
- * the same random operations; the owner takes from the far end now and then. */
-Test(deque, pops_the_same_alone)
+/* Goal: without thieves the quicker ways give the same, and what is fetched early
+ * comes when it was said.  Method: two deques and the same random operations; the
+ * owner takes from the far end now and then. */
+Test(deque, takes_the_same_alone)
 {
     enum { ITEMS = 100000 };
     static char items[ITEMS];
@@ -249,8 +250,13 @@ Test(deque, pops_the_same_alone)
         } else if (dice < 14) {
             cr_assert_eq(deque_pop_alone(&one), deque_pop(&other));
         } else {
-            cr_assert_eq(deque_steal(&one, &again),
-                         deque_steal(&other, &again));
+            cr_assert_eq(deque_behind(&one, 0),
+                         deque_len(&one) > 0 ? deque_behind(&other, 0) : NULL);
+            cr_assert(deque_behind(&one, (int64_t)deque_len(&one)) == NULL);
+            const void *coming = deque_behind(&one, 0);
+            void *taken = deque_take_alone(&one);
+            cr_assert_eq(taken, coming);
+            cr_assert_eq(taken, deque_steal(&other, &again));
         }
         cr_assert_eq(deque_len(&one), deque_len(&other));
     }

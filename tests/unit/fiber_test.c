@@ -49,6 +49,13 @@ static void to_thread(void)
     fiber_switch(&other, &thread);
 }
 
+/* For the assembly below. */
+void switch_called(struct fiber *from, struct fiber *to);
+void switch_called(struct fiber *from, struct fiber *to)
+{
+    fiber_switch(from, to);
+}
+
 /* registers_across(from, to, values): loads the callee-saved registers with
  * values, switches, and stores what it finds in them then. */
 void registers_across(struct fiber *from, struct fiber *to, uint64_t *values);
@@ -60,7 +67,7 @@ __asm__(".text\n"
         "  push %r14\n  push %r15\n  push %rdx\n"
         "  mov 0(%rdx), %rbx\n  mov 8(%rdx), %rbp\n  mov 16(%rdx), %r12\n"
         "  mov 24(%rdx), %r13\n  mov 32(%rdx), %r14\n  mov 40(%rdx), %r15\n"
-        "  call fiber_switch\n"
+        "  call switch_called\n"
         "  pop %rdx\n"
         "  mov %rbx, 0(%rdx)\n  mov %rbp, 8(%rdx)\n  mov %r12, 16(%rdx)\n"
         "  mov %r13, 24(%rdx)\n  mov %r14, 32(%rdx)\n  mov %r15, 40(%rdx)\n"
@@ -83,7 +90,7 @@ __asm__(".text\n"
         "  ldp x27, x28, [x2, #64]\n"
         "  ldp d8, d9, [x2, #80]\n  ldp d10, d11, [x2, #96]\n"
         "  ldp d12, d13, [x2, #112]\n  ldp d14, d15, [x2, #128]\n"
-        "  bl fiber_switch\n"
+        "  bl switch_called\n"
         "  ldr x2, [sp, #160]\n"
         "  stp x19, x20, [x2]\n  stp x21, x22, [x2, #16]\n"
         "  stp x23, x24, [x2, #32]\n  stp x25, x26, [x2, #48]\n"

@@ -316,9 +316,9 @@ Test(slab, is_shared_by_threads)
     test_no_leaks();
 }
 
-/* Goal: where a crowd comes, the larger spans for it are cut like the small ones:
- * none of its objects lies on another.  Method: 4 MiB of them come first, then 16
- * more; each is filled to its end with its number, and read when all are there. */
+/* Goal: none of a crowd's objects lies on another.  Method: 20 MiB of them, over
+ * many spans; each is filled to its end with its number, and read when all are
+ * there. */
 Test(slab, a_crowd_has_its_objects_apart)
 {
     enum { CROWD = 40000, WORDS = 512 / 8 };
