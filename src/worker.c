@@ -75,8 +75,12 @@ static NOINLINE void fresh_apart(struct worker *worker, struct task *task,
 
 void worker_fresh(struct worker *worker, struct task *task, bool alert)
 {
-    bool apart = task->pinned || (flags_of(task->owner) & OWNER_PRIORITY) != 0;
-    struct deque *deque = task->begun ? &worker->woken : &worker->fresh;
+    uint32_t flags = flags_of(task->owner);
+    bool apart = task->pinned || (flags & OWNER_PRIORITY) != 0;
+    /* A cancel that wakes a crowd has just touched them all: the last one is
+     * still in the cache. */
+    bool in_order = task->begun && (flags & OWNER_CANCELLED) == 0;
+    struct deque *deque = in_order ? &worker->woken : &worker->fresh;
     /* A deque that cannot grow is no reason to lose a task. */
     if (UNLIKELY(apart) || UNLIKELY(deque_push(deque, task) < 0)) {
         fresh_apart(worker, task, alert);
