@@ -65,6 +65,14 @@ void *deque_steal(struct deque *deque, bool *ret_again);
 /* Any thread: a guess, exact for the owner while nobody steals. */
 size_t deque_len(struct deque *deque);
 
+/* The owner: where its next item will lie.  What was pushed since another height
+ * and not popped lies above that one. */
+static inline int64_t deque_height(struct deque *deque)
+{
+    /* ORDER(deque-bottom): relaxed.  Written by this thread. */
+    return atomic_load_explicit(&deque->bottom, memory_order_relaxed);
+}
+
 /* The owner: true, there is nothing; false, there may be. */
 static inline bool deque_is_empty(struct deque *deque)
 {

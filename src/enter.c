@@ -49,52 +49,67 @@ static inline void fetch_task(const void *later)
     }
 }
 
-/* Those that have had a turn come in the order in which they asked for another:
- * below what is spawned all the time some would wait for long. */
+/* In the order in which they asked for another turn: newest first, some would
+ * wait for as long as others are woken. */
 static inline struct task *take_woken(struct worker *worker)
 {
+    if (LIKELY(deque_is_empty(&worker->woken))) {
+        return NULL;
+    }
+    RULE(WRK_TURN_1);
     fetch_task(deque_behind(&worker->woken, FRESH_AHEAD));
     return worker->alone ? deque_take_alone(&worker->woken)
                          : take_oldest(&worker->woken);
 }
 
-static inline bool is_turn_of_woken(struct worker *worker)
+/* The oldest of each kind now and then, so that none waits for ever under a
+ * stream of newer ones. */
+static inline struct task *take_overdue(struct worker *worker)
 {
-    if (LIKELY(deque_is_empty(&worker->woken))) {
-        return false;
+    if (UNLIKELY(++worker->tick == WORKER_FAIR_TICK)) {
+        worker->tick = 0;
+        return take_oldest(&worker->fresh);
     }
-    if (worker->woken_run < WORKER_WOKEN_RUN ||
-        deque_is_empty(&worker->fresh)) {
-        worker->woken_run++;
-        return true;
+    if (UNLIKELY(worker->tick == WORKER_FAIR_TICK / 2)) {
+        return take_woken(worker);
     }
-    worker->woken_run = 0;
-    return false;
+    return NULL;
 }
 
-/* The oldest new one now and then, so that none waits for ever under a stream of
- * newer ones; and those between two turns in turn with them. */
+/* What was spawned since the last of them had its turn goes before the next of
+ * those between two turns, as they would otherwise spawn faster than that is run;
+ * what has waited for longer, behind all of them. */
+static inline struct task *take_in_turn(struct worker *worker)
+{
+    if (deque_height(&worker->fresh) > worker->woken_at) {
+        return NULL;
+    }
+    struct task *task = take_woken(worker);
+    worker->woken_at = task != NULL ? deque_height(&worker->fresh) : INT64_MIN;
+    return task;
+}
+
 static inline struct task *take_fresh(struct worker *worker)
 {
     struct note *note = queue_pop(&worker->pinned);
     if (note != NULL) {
         return CONTAINER_OF(note, struct task, wake_note);
     }
-    struct task *woken =
-        is_turn_of_woken(worker) ? take_woken(worker) : NULL;
-    if (woken != NULL) {
-        RULE(WRK_TURN_1);
-        return woken;
+    struct task *task = take_overdue(worker);
+    if (LIKELY(task == NULL)) {
+        task = take_in_turn(worker);
     }
-    if (++worker->tick % WORKER_FAIR_TICK == 0) {
-        struct task *oldest = take_oldest(&worker->fresh);
-        if (oldest != NULL) {
-            return oldest;
-        }
+    if (task != NULL) {
+        return task;
     }
     fetch_task(deque_ahead(&worker->fresh, FRESH_AHEAD));
-    return worker->alone ? deque_pop_alone(&worker->fresh)
+    task = worker->alone ? deque_pop_alone(&worker->fresh)
                          : deque_pop(&worker->fresh);
+    if (task == NULL) { /* thieves have lowered no height */
+        worker->woken_at = deque_height(&worker->fresh);
+        task = take_woken(worker);
+    }
+    return task;
 }
 
 static inline bool has_fresh(struct worker *worker)

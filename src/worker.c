@@ -81,6 +81,9 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
      * still in the cache. */
     bool in_order = task->begun && (flags & OWNER_CANCELLED) == 0;
     struct deque *deque = in_order ? &worker->woken : &worker->fresh;
+    if (in_order && deque_is_empty(deque)) {
+        worker->woken_at = deque_height(&worker->fresh);
+    }
     /* A deque that cannot grow is no reason to lose a task. */
     if (UNLIKELY(apart) || UNLIKELY(deque_push(deque, task) < 0)) {
         fresh_apart(worker, task, alert);

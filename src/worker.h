@@ -31,7 +31,6 @@
  * together before the loop looks at work from outside. */
 #define WORKER_BATCH 30
 #define WORKER_TURN 60
-#define WORKER_WOKEN_RUN 3   /* woken ones for each new one, while there are both */
 #define WORKER_FAIR_TICK 61   /* every so often the oldest fresh task first */
 
 struct task;
@@ -103,7 +102,9 @@ struct worker {
     unsigned fresh_left;          /* unstarted ones until the next pass */
     unsigned pass_left;           /* ready ones in this pass; 0: none begun */
     struct note *pass_last;       /* its last one */
-    unsigned tick;
+    unsigned tick;                /* turns since that of the oldest new one */
+    int64_t woken_at;             /* new tasks above this height go before the
+                                     next of `woken`, those below it after */
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
     uint32_t random;              /* for the choice of a victim */
     unsigned steal_misses;        /* in a row, up to a few: steal.c */
@@ -112,7 +113,6 @@ struct worker {
     uint64_t numbers;             /* for users: random.c */
     struct stack *back;           /* just left for good */
     bool back_dropped;            /* its task exited deep in it */
-    uint8_t woken_run;            /* so many of them in a row */
     bool searching;
     bool alone;                   /* the run has no other worker */
     bool ending;                  /* the current one's record may be gone */

@@ -9,15 +9,16 @@
 
 enum {
     WOKEN = 40,
-    NEW = 10,
+    NEW = 200,
     ALL = WOKEN + NEW,
-    IN_A_ROW = 3,
+    IN_A_ROW = 60,
 };
 
 /* Who ran, in order: the number of one that was woken, or -1. */
 struct log {
     int len;
     int waiting;
+    bool spawns_before;
     int who[ALL];
     ambit_waker wakers[WOKEN];
 };
@@ -56,6 +57,13 @@ static int waiting_step(ambit_cx *cx, void *state)
     return 0;
 }
 
+static void spawn_new(ambit_region *all, struct log *log)
+{
+    for (int i = 0; i < NEW; i++) {
+        WANT_EQ(ambit_spawn(all, new_task, &(struct one){.log = log}), 0);
+    }
+}
+
 static int wake_and_spawn(ambit_cx *cx, void *arg)
 {
     struct log *log = arg;
@@ -69,32 +77,36 @@ static int wake_and_spawn(ambit_cx *cx, void *arg)
         while (log->waiting < WOKEN) {
             ambit_yield(cx);
         }
+        if (log->spawns_before) {
+            spawn_new(all, log);
+        }
         for (int i = 0; i < WOKEN; i++) {
             WANT_EQ(ambit_wake(log->wakers[i]), 0);
         }
-        for (int i = 0; i < NEW; i++) {
-            WANT_EQ(ambit_spawn(all, new_task, &(struct one){.log = log}), 0);
+        if (!log->spawns_before) {
+            spawn_new(all, log);
         }
     }
     return rc;
 }
 
-/* Those that were woken in their order, and in turn with new ones. */
+/* Those that were woken in their order; new ones first, or last where they were
+ * there before, but neither for ever. */
 static void check_order(const struct log *log)
 {
     int woken = 0;
-    int fresh = 0;
     int row = 0;
+    int first = 0; /* new ones while many of the others waited */
     WANT_EQ(log->len, ALL);
     for (int i = 0; i < ALL; i++) {
         bool is_new = log->who[i] == -1;
         WANT(is_new || log->who[i] == woken);
-        WANT(!is_new || i == 0 || log->who[i - 1] != -1 || woken == WOKEN);
-        row = is_new ? 0 : row + 1;
-        WANT(row <= IN_A_ROW || fresh == NEW);
+        row = is_new ? row + 1 : 0;
+        WANT(row <= IN_A_ROW || woken == WOKEN);
         woken += !is_new;
-        fresh += is_new;
+        first += is_new && woken < WOKEN / 2;
     }
+    WANT(log->spawns_before ? first <= 1 : first == NEW);
 }
 
 struct letterbox {
@@ -137,11 +149,14 @@ static int send_and_spawn(ambit_cx *cx, void *arg)
                 ambit_actor_start(cx, all, &type, &box, sizeof box, &actors[i]),
                 0);
         }
+        if (log->spawns_before) {
+            spawn_new(all, log);
+        }
         for (int i = 0; i < WOKEN; i++) {
             WANT_EQ(ambit_try_send(actors[i], &i, sizeof i), 0);
         }
-        for (int i = 0; i < NEW; i++) {
-            WANT_EQ(ambit_spawn(all, new_task, &(struct one){.log = log}), 0);
+        if (!log->spawns_before) {
+            spawn_new(all, log);
         }
         while (log->len < ALL) {
             ambit_yield(cx);
@@ -151,17 +166,19 @@ static int send_and_spawn(ambit_cx *cx, void *arg)
     return 0;
 }
 
-/* Goal: nobody who was woken is overtaken by one that was woken later, nor by
- * more than their share of new tasks, and new tasks have theirs.
- * Method: 40 poll tasks are woken and 10 tasks spawned before any of them runs;
- * the same with 40 actors that get a message. */
+/* Goal: nobody who was woken is overtaken by one that was woken later; new tasks
+ * go before or after, as they came, but for one turn in 61.
+ * Method: 40 poll tasks are woken, and 200 tasks spawned after, then before that,
+ * while nobody runs; the same with 40 actors that get a message. */
 Spec(WRK_TURN_1, who_was_woken_first_runs_first)
 {
-    struct log polls = {0};
-    struct log actors = {0};
-    WANT_EQ(spec_run(wake_and_spawn, &polls, .workers = 1), 0);
-    check_order(&polls);
-    WANT_EQ(spec_run(send_and_spawn, &actors, .workers = 1), 0);
-    check_order(&actors);
+    for (int before = 0; before <= 1; before++) {
+        struct log polls = {.spawns_before = before};
+        struct log actors = {.spawns_before = before};
+        WANT_EQ(spec_run(wake_and_spawn, &polls, .workers = 1), 0);
+        check_order(&polls);
+        WANT_EQ(spec_run(send_and_spawn, &actors, .workers = 1), 0);
+        check_order(&actors);
+    }
     spec_end("WRK_TURN_1");
 }

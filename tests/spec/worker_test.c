@@ -341,17 +341,60 @@ static void saturate(ambit_cx *cx, bool spawns)
     WANT_EQ(rc, 0);
 }
 
+enum { PAIRS = 40 };
+
+static ambit_waker waker_of[2 * PAIRS];
+
+struct one_of_two {
+    struct busy busy;
+    int number;
+};
+
+/* Each wakes the other one of its pair. */
+static int wake_each_other(ambit_cx *cx, void *state)
+{
+    struct one_of_two *self = state;
+    struct busy *b = &self->busy;
+    waker_of[self->number] = ambit_cx_waker(cx);
+    count_up(b->turns);
+    bool stop = count_get(b->stop) > 0;
+    if (b->spawns && !stop) {
+        WANT_EQ(ambit_spawn(b->region, take_a_turn, b), 0);
+    }
+    (void)ambit_wake(waker_of[self->number ^ 1]);
+    return stop ? 0 : AMBIT_PENDING;
+}
+
+static void saturate_with_wakes(ambit_cx *cx, bool spawns)
+{
+    struct count turns = {0}, stop = {0}, ran_at = {0};
+    int rc = 0;
+    memset(waker_of, 0, sizeof waker_of);
+    ambit_scope (cx, all, &rc) {
+        for (int i = 0; i < 2 * PAIRS; i++) {
+            struct one_of_two one = {{all, &turns, &stop, spawns}, i};
+            WANT_EQ(ambit_spawn_poll(all, wake_each_other, &one), 0);
+        }
+        struct injector i = {all, &turns, &stop, &ran_at, 500 / SPEC_SLOWER};
+        WANT_EQ(ambit_spawn_with(all, inject, &i, .tier = AMBIT_BLOCKING), 0);
+    }
+    WANT_EQ(rc, 0);
+}
+
 static int saturated_worker(ambit_cx *cx, void *arg)
 {
     (void)arg;
     saturate(cx, false);
     saturate(cx, true);
+    saturate_with_wakes(cx, false);
+    saturate_with_wakes(cx, true);
     return 0;
 }
 
 /* Goal: what comes from outside does not wait for a pause.
- * Method: 300 tasks that never rest, then with a spawn in each turn; turns are
- * counted from spawn to run. */
+ * Method: 300 tasks that never rest, then with a spawn in each turn; 40 pairs of
+ * poll tasks that wake each other, the same; turns are counted from spawn to
+ * run. */
 Spec(WRK_INJECT_1, work_from_outside_runs_within_61_turns)
 {
     spec_on(1, saturated_worker);
