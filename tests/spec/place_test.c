@@ -228,12 +228,35 @@ struct foreign {
     struct visit visit;
 };
 
+static uint64_t sleeps_of(ambit_cx *cx)
+{
+    struct ambit_runtime_stats stats;
+    ambit_runtime_stats(ambit_cx_runtime(cx), &stats);
+    return stats.sleeps;
+}
+
+static bool sleeps_once_more(ambit_cx *cx, uint64_t than)
+{
+    ambit_time end = ambit_after(ambit_s(SPEC_PATIENCE_S));
+    while (sleeps_of(cx) <= than) {
+        if (ambit_now().ns > end.ns) {
+            return false;
+        }
+        sched_yield();
+    }
+    return true;
+}
+
+/* Each when the worker that is not held sleeps: one that looks around by itself
+ * need not be told. */
 static int spawn_from_a_pool_thread(ambit_cx *cx, void *arg)
 {
     struct foreign *f = arg;
-    (void)cx;
+    uint64_t slept = 0;
     for (int i = 0; i < MANY; i++) {
         f->visit.i = i;
+        WANT(i == 0 || sleeps_once_more(cx, slept));
+        slept = sleeps_of(cx);
         WANT_EQ(ambit_spawn_(f->region, note_worker, &f->visit,
                              sizeof f->visit, NULL),
                 0);
