@@ -105,7 +105,7 @@ static inline struct task *take_fresh(struct worker *worker)
     fetch_task(deque_ahead(&worker->fresh, FRESH_AHEAD));
     task = worker->alone ? deque_pop_alone(&worker->fresh)
                          : deque_pop(&worker->fresh);
-    if (task == NULL) { /* thieves have lowered no height */
+    if (task == NULL) { /* whatever the height says: a thief does not lower it */
         worker->woken_at = deque_height(&worker->fresh);
         task = take_woken(worker);
     }

@@ -70,13 +70,11 @@ void fiber_init(struct fiber *fiber, void *stack_low, size_t stack_size,
  * second call are allowed.  Any thread, after the last switch away. */
 void fiber_fini(struct fiber *fiber);
 
-/* Leaves `from`, which must be the running fiber, and continues `to`, which
- * must be parked; returns when somebody switches back to `from`. */
-static inline void fiber_switch(struct fiber *from, struct fiber *to);
-
-/* The same where the thread's &errno is at hand: to ask for it is a call. */
+/* fiber_switch() where the thread's &errno is at hand: to ask for it is a call. */
 void fiber_switch_with(struct fiber *from, struct fiber *to, int *error);
 
+/* Leaves `from`, which must be the running fiber, and continues `to`, which
+ * must be parked; returns when somebody switches back to `from`. */
 static inline void fiber_switch(struct fiber *from, struct fiber *to)
 {
     fiber_switch_with(from, to, &errno);

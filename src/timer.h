@@ -53,8 +53,7 @@ struct timer_heap {
     size_t armed;
     size_t filed;
     int64_t firing_ns; /* now of the timer_fire() that runs, else INT64_MIN */
-    int64_t
-        slots_ns; /* where the first slot begins, a multiple of its length */
+    int64_t slots_ns; /* where the first slot begins, in whole slots */
     uint64_t filled[TIMER_SLOTS / 64];
     struct timer *slots[TIMER_SLOTS];
 };

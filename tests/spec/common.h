@@ -130,6 +130,20 @@ static inline bool spin_until(struct count *count, int64_t wanted)
     return true;
 }
 
+/* A task that keeps its worker until the gate is opened. */
+struct hold {
+    struct count here, gate;
+};
+
+static inline int hold_worker(ambit_cx *cx, void *arg)
+{
+    struct hold *h = *(struct hold **)arg;
+    (void)cx;
+    count_up(&h->here);
+    WANT(spin_until(&h->gate, 1));
+    return 0;
+}
+
 /* Gives others several chances; the assertions do not depend on it. */
 static inline void let_others_run(ambit_cx *cx)
 {

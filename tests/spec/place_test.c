@@ -65,19 +65,6 @@ static int pin_to_each(ambit_cx *cx, void *arg)
     return 0;
 }
 
-struct hold {
-    struct count here, gate;
-};
-
-static int hold_worker(ambit_cx *cx, void *arg)
-{
-    struct hold *h = *(struct hold **)arg;
-    (void)cx;
-    count_up(&h->here);
-    WANT(spin_until(&h->gate, 1));
-    return 0;
-}
-
 /* The worker it is meant for is busy and the other idle: it waits. */
 static int pin_to_a_busy_one(ambit_cx *cx, void *arg)
 {

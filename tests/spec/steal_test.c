@@ -26,19 +26,6 @@ struct wish {
     struct ambit_runtime_stats before, after;
 };
 
-struct held {
-    struct count there, go;
-};
-
-static int hold_the_thief(ambit_cx *cx, void *arg)
-{
-    struct held *held = *(struct held **)arg;
-    (void)cx;
-    count_up(&held->there);
-    WANT(spin_until(&held->go, 1));
-    return 0;
-}
-
 /* Queues MANY tasks while the other worker is held, then keeps this one until
  * that many have begun over there, and only then lets go.  Before that the other
  * one has counted what it stole: this very task, perhaps. */
@@ -46,19 +33,19 @@ static int spawn_and_hold(ambit_cx *cx, void *arg)
 {
     struct wish *wish = arg;
     struct count ran = {0}, *at = &ran;
-    struct held held = {{0}, {0}}, *thief = &held;
+    struct hold hold = {0}, *thief = &hold;
     int rc = 0;
     ambit_scope (cx, all, &rc) {
-        WANT_EQ(ambit_spawn_with(all, hold_the_thief, &thief,
+        WANT_EQ(ambit_spawn_with(all, hold_worker, &thief,
                                  .placement = AMBIT_PINNED,
                                  .worker = 1 - ambit_cx_worker(cx)),
                 0);
-        WANT(until(cx, &held.there, 1));
+        WANT(until(cx, &hold.here, 1));
         wish->before = stats_of(cx);
         for (int i = 0; i < MANY; i++) {
             WANT_EQ(ambit_spawn(all, begin, &at), 0);
         }
-        count_up(&held.go);
+        count_up(&hold.gate);
         WANT(spin_until(&ran, wish->taken));
     }
     WANT_EQ(rc, 0);
