@@ -38,7 +38,9 @@ struct message *message_make(struct runtime *runtime, size_t size)
     struct slab_cache *cache = runtime_cache(runtime);
     void *later;
     struct message *message =
-        class_ < SLAB_CLASSES ? slab_alloc_quick(cache, class_, &later) : NULL;
+        class_ < SLAB_CLASSES && LIKELY(cache != NULL)
+            ? slab_alloc_quick(cache, class_, &later)
+            : NULL;
     return LIKELY(message != NULL) ? message_fill(message, size, class_, later)
                                    : message_fetch(runtime, size, class_);
 }

@@ -151,8 +151,10 @@ int budget_open(struct region *region,
     rc = quota_open(region, own);
     if (rc < 0) {
         quota_give(region->charged, AMBIT_LIMIT_CHILDREN, 1);
+        return rc;
     }
-    return rc;
+    seats_open(region);
+    return 0;
 }
 
 void budget_close(struct region *region)

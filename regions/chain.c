@@ -142,7 +142,7 @@ static void leave_with_host(struct region *home, struct cause *cause)
     spin_unlock(&home->owner.lock);
     free(before);
     /* ORDER(cancel): relaxed.  Read by this thread, when the host ends. */
-    atomic_fetch_or_explicit(&home->owner.flags, REGION_WATCHED,
+    atomic_fetch_or_explicit(&home->owner.flags, OWNER_WATCHED,
                              memory_order_relaxed);
 }
 

@@ -35,7 +35,7 @@ void outcome_open(struct region *region,
     }
     if (region->outcome != NULL || region->decide != NULL) {
         /* ORDER(cancel): relaxed.  The region is not open yet. */
-        atomic_fetch_or_explicit(&region->owner.flags, REGION_WATCHED,
+        atomic_fetch_or_explicit(&region->owner.flags, OWNER_WATCHED,
                                  memory_order_relaxed);
     }
 }

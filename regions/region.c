@@ -11,6 +11,7 @@
 #include "regions/budget.h"
 
 #include "src/io/signal.h"
+#include "src/seats.h"
 
 _Static_assert(sizeof(struct region) <=
                    sizeof(((struct ambit_scope_block *)0)->room),
@@ -20,7 +21,7 @@ static void region_exited(struct task_owner *owner, struct task_exit *exit)
 {
     struct region *region = region_of_owner(owner);
     outcome_child(region, exit);
-    if (exit->part != EXIT_BEFORE && !seats_keep(region, exit->who)) {
+    if (exit->part != EXIT_BEFORE && !seats_come(region, exit->who)) {
         region_leave(region, REGION_TASK);
     }
 }
@@ -41,6 +42,13 @@ static int refuse(uint32_t flags)
     return -EPERM;
 }
 
+static bool has_seat(struct region *region)
+{
+    struct worker *worker = worker_self;
+    return worker != NULL &&
+           (seats_spend(worker, &region->owner) || seats_take(region));
+}
+
 static int enter(struct region *region, uint64_t unit)
 {
     uint32_t bars = OWNER_CANCELLED;
@@ -53,7 +61,7 @@ static int enter(struct region *region, uint64_t unit)
     if (UNLIKELY((flags & bars) != 0)) {
         return refuse(flags & bars);
     }
-    if (unit == REGION_TASK && (seats_spend(region) || seats_take(region))) {
+    if (unit == REGION_TASK && has_seat(region)) {
         return 0;
     }
     switch (word_enter(&region->word, unit, region->tasks_max)) {

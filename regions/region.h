@@ -27,9 +27,6 @@
 
 #include <ambit/region.h>
 
-/* In owner.flags: more is wanted of an end than that no failure is lost. */
-#define REGION_WATCHED (UINT32_C(1) << 1)
-
 #define REGION_CLEANUP_NS INT64_C(5000000000) /* where nothing else is asked */
 
 struct heap;
@@ -183,13 +180,13 @@ void region_take_place(struct region *region, struct task *host);
 void region_move_masks(struct task *task, struct task_owner *from,
                        struct task_owner *to);
 
-/* seats.c -- on a worker, places in hand. */
-/* True: the caller has one. */
-bool seats_spend(struct region *region);
-/* Takes more, for the second spawn in one go; true as above. */
+/* seats.c -- on a worker, places in hand: see src/seats.h, too. */
+/* Its limits are known; it is not open yet. */
+void seats_open(struct region *region);
+/* Takes some, for the second spawn in one go; true: the caller has one. */
 bool seats_take(struct region *region);
 /* The running task ends, and its place stays in hand; false: give it back. */
-bool seats_keep(struct region *region, const void *who);
+bool seats_come(struct region *region, const void *who);
 void seats_go_home(struct region *region);
 /* No task is left; true means so. */
 bool seats_no_tasks(struct region *region);
@@ -234,7 +231,7 @@ static inline void outcome_child(struct region *region, struct task_exit *exit)
      * now ends. */
     uint32_t flags =
         atomic_load_explicit(&region->owner.flags, memory_order_relaxed);
-    if (UNLIKELY((flags & REGION_WATCHED) != 0 || exit->result < 0 ||
+    if (UNLIKELY((flags & OWNER_WATCHED) != 0 || exit->result < 0 ||
                  exit->end != TASK_RETURNED)) {
         outcome_judge(region, exit);
     }

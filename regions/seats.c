@@ -23,54 +23,49 @@
  */
 #include "regions/region.h"
 
-#include "src/worker.h"
+#include "src/seats.h"
 
 #define SEATS_LOT 32
 
-static uint32_t left_of(struct worker_seats *seats)
-{
-    /* ORDER(seats): relaxed.  Written by this thread, or a guess of another
-     * one's; pairs with set(). */
-    return atomic_load_explicit(&seats->left, memory_order_relaxed);
-}
-
-static struct task_owner *owner_of(struct worker_seats *seats)
-{
-    /* ORDER(seats): relaxed.  As in left_of(). */
-    return atomic_load_explicit(&seats->owner, memory_order_relaxed);
-}
-
-static void set_left(struct worker_seats *seats, uint32_t left)
-{
-    /* ORDER(seats): relaxed.  A count for this thread; others guess.  Pairs
-     * with left_of(). */
-    atomic_store_explicit(&seats->left, left, memory_order_relaxed);
-}
-
 static void give_back(struct worker_seats *seats)
 {
-    uint32_t left = left_of(seats);
+    uint32_t left = seats_left(seats);
     RULE(REG_ADMIT_3);
-    set_left(seats, 0);
-    region_leave(region_of_owner(owner_of(seats)), left * REGION_TASK);
+    seats_set_left(seats, 0);
+    region_leave(region_of_owner(seats_owner(seats)), left * REGION_TASK);
 }
 
 /* From now on they are of this region. */
 static void change_to(struct worker_seats *seats, struct region *region)
 {
-    if (left_of(seats) > 0) {
+    if (seats_left(seats) > 0) {
         give_back(seats);
     }
     seats->go_home = give_back;
-    /* ORDER(seats): relaxed.  As in set_left(); pairs with owner_of(). */
+    /* ORDER(seats): relaxed.  As in seats_set_left(); pairs with seats_owner(). */
     atomic_store_explicit(&seats->owner, &region->owner, memory_order_relaxed);
 }
 
 /* With a limit each place is counted where the limit is. */
-static bool may_have(const struct region *region)
+void seats_open(struct region *region)
 {
-    return region->owner.quota == NULL &&
-           region->tasks_max == REGION_TASKS_MAX;
+    if (region->owner.quota != NULL ||
+        region->tasks_max != REGION_TASKS_MAX) {
+        return;
+    }
+    /* ORDER(cancel): relaxed.  The region is not open yet. */
+    uint32_t flags =
+        atomic_load_explicit(&region->owner.flags, memory_order_relaxed);
+    /* ORDER(cancel): relaxed.  As above. */
+    atomic_store_explicit(&region->owner.flags, flags | OWNER_SEATED,
+                          memory_order_relaxed);
+}
+
+static bool may_have(struct region *region)
+{
+    /* ORDER(cancel): relaxed.  Written before the region was open. */
+    return (atomic_load_explicit(&region->owner.flags, memory_order_relaxed) &
+            OWNER_SEATED) != 0;
 }
 
 /* The region cannot become empty while this task runs. */
@@ -80,20 +75,6 @@ static bool is_of(const struct task *task, const struct region *region)
            (task->owner == &region->owner || task->scope == &region->owner);
 }
 
-HOT_PATH bool seats_spend(struct region *region)
-{
-    struct worker *worker = worker_self;
-    if (worker == NULL || owner_of(&worker->seats) != &region->owner) {
-        return false;
-    }
-    uint32_t left = left_of(&worker->seats);
-    if (left == 0) {
-        return false;
-    }
-    set_left(&worker->seats, left - 1);
-    return true;
-}
-
 bool seats_take(struct region *region)
 {
     struct worker *worker = worker_self;
@@ -101,7 +82,7 @@ bool seats_take(struct region *region)
         !may_have(region)) {
         return false;
     }
-    if (owner_of(&worker->seats) != &region->owner) {
+    if (seats_owner(&worker->seats) != &region->owner) {
         change_to(&worker->seats, region); /* one by one, the first time */
         return false;
     }
@@ -109,28 +90,26 @@ bool seats_take(struct region *region)
                    region->tasks_max) != WORD_ENTERED) {
         return false;
     }
-    set_left(&worker->seats, SEATS_LOT - 1);
+    seats_set_left(&worker->seats, SEATS_LOT - 1);
     return true;
 }
 
-HOT_PATH bool seats_keep(struct region *region, const void *who)
+bool seats_come(struct region *region, const void *who)
 {
     struct worker *worker = worker_self;
     if (worker == NULL || worker->current != who || !may_have(region)) {
         return false;
     }
-    struct worker_seats *seats = &worker->seats;
-    if (owner_of(seats) != &region->owner) {
-        change_to(seats, region);
+    if (seats_owner(&worker->seats) != &region->owner) {
+        change_to(&worker->seats, region);
     }
-    set_left(seats, left_of(seats) + 1);
-    return true;
+    return seats_keep(worker, &region->owner);
 }
 
 void seats_go_home(struct region *region)
 {
     struct worker_seats *seats = &worker_self->seats;
-    if (owner_of(seats) == &region->owner && left_of(seats) > 0) {
+    if (seats_owner(seats) == &region->owner && seats_left(seats) > 0) {
         give_back(seats);
     }
 }
@@ -146,9 +125,9 @@ static uint32_t in_hand(struct worker *worker, struct region *region)
 {
     struct worker_seats *seats = &worker->seats;
     /* ORDER(seats): acquire.  So that the looks before and after the word are
-     * where they are written; pairs with set_left(). */
+     * where they are written; pairs with seats_set_left(). */
     uint32_t left = atomic_load_explicit(&seats->left, memory_order_acquire);
-    return owner_of(seats) == &region->owner ? left : 0;
+    return seats_owner(seats) == &region->owner ? left : 0;
 }
 
 /* Looked at before the word and after it, the smaller counts: so a place that

@@ -9,6 +9,16 @@
 #include "regions/region.h"
 
 #include "src/poll.h"
+#include "src/seats.h"
+
+static void dress(struct task *task, const struct ambit_spawn_options *options)
+{
+    task->name = options->name != NULL ? options->name : task->name;
+    task->tier = (uint8_t)options->tier;
+    task->pinned = options->tier == AMBIT_FIBER ||
+                   options->placement >= AMBIT_PINNED;
+    task->dispose = options->dispose;
+}
 
 static int make(struct region *region, ambit_task_fn *fn, const void *arg,
                 size_t arg_size, const struct ambit_spawn_options *options,
@@ -21,11 +31,7 @@ static int make(struct region *region, ambit_task_fn *fn, const void *arg,
         return rc;
     }
     if (options != NULL) {
-        task->name = options->name != NULL ? options->name : task->name;
-        task->tier = (uint8_t)options->tier;
-        task->pinned = options->tier == AMBIT_FIBER ||
-                       options->placement >= AMBIT_PINNED;
-        task->dispose = options->dispose;
+        dress(task, options);
     }
     *ret_task = task;
     return 0;
@@ -134,35 +140,66 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
     return 0;
 }
 
-/* The same where nothing is asked for: no task is spawned more often. */
-static int spawn_plain(struct region *region, ambit_task_fn *fn,
-                       const void *arg, size_t arg_size)
+/* What a spawn is refused for, or has to go the long way for.  A region without
+ * AMBIT_CAP_SPAWN never has a task, so nobody has a place of it in hand. */
+#define SPAWN_BARS (OWNER_CANCELLED | OWNER_PRIORITY)
+
+/* Where a place is in hand, nothing else stands in the way of most spawns.  NULL:
+ * nothing was done. */
+static inline struct task *make_seated(struct worker *worker,
+                                       struct region *region,
+                                       ambit_task_fn *fn, const void *arg,
+                                       size_t arg_size)
 {
-    struct runtime *runtime = region->host->runtime;
-    struct task *task;
-    int rc = region_admit(region, REGION_TASK);
-    if (UNLIKELY(rc < 0)) {
-        RULE(TASK_SPAWN_2);
-        return rc;
+    /* ORDER(cancel): acquire.  Pairs with the change in mark(). */
+    uint32_t flags =
+        atomic_load_explicit(&region->owner.flags, memory_order_acquire);
+    if (UNLIKELY((flags & SPAWN_BARS) != 0 || arg_size > TASK_ARG_BEHIND ||
+                 worker->runtime->options.unstarted_max > 0 ||
+                 !seats_spend(worker, &region->owner))) {
+        return NULL;
     }
-    rc = task_make(runtime, &region->owner, fn, arg, arg_size, &task);
-    if (UNLIKELY(rc < 0)) {
-        region_leave(region, REGION_TASK);
-        return rc;
+    struct task *task =
+        task_make_here(worker, &region->owner, fn, arg, arg_size);
+    if (UNLIKELY(task == NULL)) {
+        seats_keep(worker, &region->owner);
     }
-    task_start(task, true);
-    COUNT(runtime, spawned);
-    return 0;
+    return task;
+}
+
+static inline void queue_seated(struct worker *worker, struct task *task)
+{
+    worker_spawns(worker, task);
+    count_own(&worker->stats.spawned);
+}
+
+/* Any worker may run it, and no thread of the pool. */
+static inline bool is_usual(const struct ambit_spawn_options *options)
+{
+    return options == NULL || (options->tier == AMBIT_SEND &&
+                               options->placement == AMBIT_STEALABLE);
 }
 
 int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
                  size_t arg_size, const struct ambit_spawn_options *options)
 {
     struct region *region = region_of(public);
-    bool plain =
-        options == NULL && region->host->runtime->options.unstarted_max == 0;
-    return LIKELY(plain) ? spawn_plain(region, fn, arg, arg_size)
-                         : spawn_with(region, fn, arg, arg_size, options);
+    struct worker *worker = worker_self;
+    struct task *task =
+        LIKELY(worker != NULL && is_usual(options))
+            ? make_seated(worker, region, fn, arg, arg_size)
+            : NULL;
+    if (UNLIKELY(task == NULL)) {
+        return spawn_with(region, fn, arg, arg_size, options);
+    }
+    if (options != NULL) {
+        dress(task, options);
+        if (options->ret_task != NULL) {
+            *options->ret_task = join_handle(task);
+        }
+    }
+    queue_seated(worker, task);
+    return 0;
 }
 
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
@@ -187,24 +224,12 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
     return 0;
 }
 
-static int check_poll_options(const struct ambit_spawn_options *options)
+static int spawn_poll_with(struct region *region, ambit_step_fn *step,
+                           const void *state, size_t state_size,
+                           const struct ambit_spawn_options *options)
 {
-    bool plain = options == NULL || (options->tier == AMBIT_SEND &&
-                                     options->placement == AMBIT_STEALABLE &&
-                                     options->ret_task == NULL);
-    return plain ? 0 : -EINVAL;
-}
-
-int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
-                      const void *state, size_t state_size,
-                      const struct ambit_spawn_options *options)
-{
-    struct region *region = region_of(public);
     struct task *task;
-    int rc = check_poll_options(options);
-    if (rc == 0) {
-        rc = region_admit(region, REGION_TASK);
-    }
+    int rc = region_admit(region, REGION_TASK);
     if (rc < 0) {
         return rc;
     }
@@ -223,5 +248,31 @@ int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
     COUNT(region->host->runtime, spawned);
     task_list(task); /* idle or not: a cancel of the region wakes it */
     task_start(task, true);
+    return 0;
+}
+
+int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
+                      const void *state, size_t state_size,
+                      const struct ambit_spawn_options *options)
+{
+    struct region *region = region_of(public);
+    struct worker *worker = worker_self;
+    if (!is_usual(options) ||
+        (options != NULL && options->ret_task != NULL)) {
+        return -EINVAL;
+    }
+    struct task *task =
+        LIKELY(worker != NULL)
+            ? make_seated(worker, region, poll_turn, state, state_size)
+            : NULL;
+    if (UNLIKELY(task == NULL)) {
+        return spawn_poll_with(region, step, state, state_size, options);
+    }
+    if (options != NULL) {
+        dress(task, options);
+    }
+    poll_prepare(task, step);
+    task_list(task);
+    queue_seated(worker, task);
     return 0;
 }

@@ -163,7 +163,7 @@ static NOINLINE int push_full(struct deque *deque, void *item)
     return 0;
 }
 
-HOT_PATH int deque_push(struct deque *deque, void *item)
+ALWAYS_INLINE int deque_push(struct deque *deque, void *item)
 {
     ASSERT(item != NULL);
     int64_t bottom = own_bottom(deque);

@@ -121,10 +121,10 @@ static inline bool has_fresh(struct worker *worker)
 static inline bool is_fresh_turn(struct worker *worker)
 {
     return worker->pass_left == 0 && worker->fresh_left > 0 &&
-           worker->turn_left > 0 && has_fresh(worker);
+           worker->turn_left > 0;
 }
 
-/* The next unstarted one, where it is their turn. */
+/* The next unstarted one, where it is their turn and there is one. */
 static inline struct task *next_fresh_task(struct worker *worker)
 {
     if (!is_fresh_turn(worker)) {
@@ -314,7 +314,9 @@ static inline struct stack *next_ready(struct worker *worker)
  * or there is none.  Unstarted ones and passes of ready ones take turns. */
 static inline struct stack *choose(struct worker *worker)
 {
-    struct stack *stack = is_fresh_turn(worker) ? next_fresh(worker) : NULL;
+    struct stack *stack = is_fresh_turn(worker) && has_fresh(worker)
+                              ? next_fresh(worker)
+                              : NULL;
     if (stack != NULL || worker->turn_left == 0) {
         return stack;
     }
@@ -362,7 +364,7 @@ static void stack_body(void *arg)
         worker->current = task;
         task_enter_worker(task, worker);
         RULE(WRK_STEAL_2);
-        task_run(task);
+        task_run(worker, task);
         stack->task = next_fresh_task(worker);
         if (stack->task != NULL) {
             seats_settle(worker, stack->task);

@@ -57,12 +57,14 @@ static void join_retire(struct task *task, uint64_t generation)
 
 ambit_task join_handle(struct task *task)
 {
-    uint64_t generation = join_load(task) / JOIN_STATES;
-    ambit_task handle = {task, generation};
-    bool moved = join_move(task, generation, JOIN_NONE, JOIN_LIVE);
-    ASSERT(moved);
+    uint64_t word = join_load(task);
+    ASSERT(word % JOIN_STATES == JOIN_NONE);
+    /* ORDER(join): relaxed.  It is nobody else's yet: a handle from before looks
+     * at the generation and leaves it alone. */
+    atomic_store_explicit(&task->join_word, word + JOIN_LIVE,
+                          memory_order_relaxed);
     task->joinable = true;
-    return handle;
+    return (ambit_task){task, word / JOIN_STATES};
 }
 
 static int join_result(const struct task *task)

@@ -158,11 +158,14 @@ static const struct task_hooks poll_hooks = {
 
 void poll_prepare(struct task *task, ambit_step_fn *step)
 {
-    uint64_t word = poll_load(task);
+    uint64_t generation = poll_load(task) / POLL_STATES;
     task->hooks = &poll_hooks;
     task->step = step;
-    bool moved = poll_move(task, &word, POLL_SCHEDULED);
-    ASSERT(moved);
+    /* ORDER(poll): relaxed.  It is nobody else's yet: a waker from before looks
+     * at the generation and leaves it alone. */
+    atomic_store_explicit(&task->join_word,
+                          generation * POLL_STATES + POLL_SCHEDULED,
+                          memory_order_relaxed);
 }
 
 ambit_waker ambit_cx_waker(ambit_cx *cx)

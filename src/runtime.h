@@ -66,22 +66,41 @@ static inline struct slab_cache *runtime_cache(struct runtime *runtime)
 }
 
 /* The quick cases are in line: two for each task and each message. */
+static inline void *worker_alloc(struct worker *worker, enum slab_class class_)
+{
+    void *later;
+    void *object = slab_alloc_quick(&worker->slab, class_, &later);
+    return LIKELY(object != NULL)
+               ? object
+               : slab_alloc(worker->runtime->depot, &worker->slab, class_);
+}
+
+static inline void worker_free(struct worker *worker, enum slab_class class_,
+                               void *object)
+{
+    if (UNLIKELY(!slab_free_quick(&worker->slab, class_, object))) {
+        slab_free(worker->runtime->depot, &worker->slab, class_, object);
+    }
+}
+
+/* The same on any thread. */
 static inline void *runtime_alloc(struct runtime *runtime,
                                   enum slab_class class_)
 {
-    struct slab_cache *cache = runtime_cache(runtime);
-    void *later;
-    void *object = slab_alloc_quick(cache, class_, &later);
-    return LIKELY(object != NULL) ? object
-                                  : slab_alloc(runtime->depot, cache, class_);
+    struct worker *self = worker_self;
+    return self != NULL && self->runtime == runtime
+               ? worker_alloc(self, class_)
+               : slab_alloc(runtime->depot, NULL, class_);
 }
 
 static inline void runtime_free(struct runtime *runtime,
                                 enum slab_class class_, void *object)
 {
-    struct slab_cache *cache = runtime_cache(runtime);
-    if (UNLIKELY(!slab_free_quick(cache, class_, object))) {
-        slab_free(runtime->depot, cache, class_, object);
+    struct worker *self = worker_self;
+    if (self != NULL && self->runtime == runtime) {
+        worker_free(self, class_, object);
+    } else {
+        slab_free(runtime->depot, NULL, class_, object);
     }
 }
 

@@ -79,7 +79,7 @@ struct slab_depot {
     struct span *spans;
     char *slab; /* the rest of the newest span */
     char *slab_end;
-    int64_t live;
+    int64_t live; /* given out, to caches too */
 };
 
 static const size_t sizes[SLAB_CLASSES] = {
@@ -187,11 +187,11 @@ void slab_cache_fini(struct slab_cache *cache)
     pthread_mutex_lock(&depot->lock);
     for (unsigned c = 0; c < SLAB_CLASSES; c++) {
         struct slab_stack *stack = &cache->free[c];
+        depot->live -= stack->len;
         while (stack->len > 0) {
             depot_give_one(depot, c, stack->objects[--stack->len]);
         }
     }
-    depot->live += cache->live;
     pthread_mutex_unlock(&depot->lock);
     *cache = (struct slab_cache){0};
 }
@@ -201,6 +201,7 @@ static NOINLINE bool cache_refill(struct slab_cache *cache, enum slab_class c)
     struct slab_stack *stack = &cache->free[c];
     pthread_mutex_lock(&cache->depot->lock);
     stack->len = depot_take(cache->depot, c, stack->objects);
+    cache->depot->live += stack->len;
     pthread_mutex_unlock(&cache->depot->lock);
     for (unsigned i = 0; i < SLAB_AHEAD && i < stack->len; i++) {
         __builtin_prefetch(stack->objects[stack->len - 1 - i], 1);
@@ -215,6 +216,7 @@ static NOINLINE void cache_spill(struct slab_cache *cache, enum slab_class c)
     ASSERT(stack->len == 2 * BATCH);
     pthread_mutex_lock(&cache->depot->lock);
     depot_give(cache->depot, c, stack->objects);
+    cache->depot->live -= BATCH;
     pthread_mutex_unlock(&cache->depot->lock);
     memcpy(stack->objects, stack->objects + BATCH, BATCH * sizeof(void *));
     stack->len = BATCH;

@@ -61,7 +61,6 @@ struct slab_stack {
 struct slab_cache { /* one per worker; its thread only */
     struct slab_depot *depot;
     struct slab_stack free[SLAB_CLASSES];
-    int64_t live; /* allocated minus freed here; may be negative */
 };
 
 /* NULL when memory is short.  Any thread. */
@@ -74,8 +73,8 @@ void slab_depot_destroy(struct slab_depot *depot);
 /* An empty cache in front of a depot. */
 void slab_cache_init(struct slab_cache *cache, struct slab_depot *depot);
 
-/* Gives all that is cached to the depot, and the count of what is live.  Any
- * thread, when no other uses the cache.  NULL and zeroed memory are allowed. */
+/* Gives all that is cached to the depot.  Any thread, when no other uses the
+ * cache.  NULL and zeroed memory are allowed. */
 void slab_cache_fini(struct slab_cache *cache);
 
 /* An object of the class.  Its bytes are whatever they were, but for the
@@ -109,7 +108,6 @@ static inline void *slab_pop(struct slab_cache *cache, enum slab_class class_,
     void *later = len >= SLAB_AHEAD ? top[-SLAB_AHEAD] : NULL;
     /* Another core may have used it last: have it here before it is wanted. */
     __builtin_prefetch(later, 1);
-    cache->live++;
     *ret_later = later;
     return *top;
 }
@@ -119,14 +117,12 @@ static inline void slab_push(struct slab_cache *cache, enum slab_class class_,
 {
     struct slab_stack *stack = &cache->free[class_];
     stack->objects[stack->len++] = object;
-    cache->live--;
 }
 
 static inline void *slab_alloc_quick(struct slab_cache *cache,
                                      enum slab_class class_, void **ret_later)
 {
-    return SLAB_QUICK && LIKELY(cache != NULL) &&
-                   LIKELY(cache->free[class_].len > 0)
+    return SLAB_QUICK && LIKELY(cache->free[class_].len > 0)
                ? slab_pop(cache, class_, ret_later)
                : NULL;
 }
@@ -134,8 +130,8 @@ static inline void *slab_alloc_quick(struct slab_cache *cache,
 static inline bool slab_free_quick(struct slab_cache *cache,
                                    enum slab_class class_, void *object)
 {
-    bool quick = SLAB_QUICK && LIKELY(cache != NULL) &&
-                 LIKELY(cache->free[class_].len < 2 * SLAB_BATCH);
+    bool quick =
+        SLAB_QUICK && LIKELY(cache->free[class_].len < 2 * SLAB_BATCH);
     if (quick) {
         slab_push(cache, class_, object);
     }

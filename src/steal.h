@@ -9,8 +9,7 @@
 /* There are others, and the options let it. */
 static inline bool steal_is_allowed(const struct worker *worker)
 {
-    return worker->runtime->worker_count > 1 &&
-           !worker->runtime->options.steal_off;
+    return !worker->alone && !worker->runtime->options.steal_off;
 }
 /* True when something was taken; it is queued here. */
 bool steal_search(struct worker *worker);

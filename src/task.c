@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task.c -- make, run, wake, end.
+ * task.c -- run, wake, end.
  *
- *   TASK-SPAWN-1  A task runs its own copy of the argument.
  *   TASK-SPAWN-3  A task cancelled before its first run never runs.
  *
- * Owner: a record is its maker's until task_start(), its worker's while it
- * runs, and the machine's to free once the owner has been told of its end.
+ * Owner: a task is its maker's until task_start(), and its worker's while it runs.
  */
 #include "src/task.h"
 
 #include "src/runtime.h"
-#include "src/worker.h"
+#include "src/seats.h"
 
 #include <setjmp.h>
-#include <stdlib.h>
-
-_Static_assert(sizeof(struct task) == 192 &&
-                   sizeof(struct task) + TASK_ARG_SMALL == 256 &&
-                   sizeof(struct task) + TASK_ARG_BEHIND == 384,
-               "slab classes");
 
 static void wake_deliver(struct worker *worker, struct note *note)
 {
@@ -29,37 +21,6 @@ static void wake_deliver(struct worker *worker, struct note *note)
 static void start_deliver(struct worker *worker, struct note *note)
 {
     worker_fresh(worker, CONTAINER_OF(note, struct task, wake_note), false);
-}
-
-/* The last use of a record. */
-static void task_let_go(struct task *task)
-{
-    if (!task->embedded) {
-        task_unmake(task);
-        return;
-    }
-    TELL(TASK_GONE, task, NULL, 0);
-    if (task->hooks != NULL && task->hooks->gone != NULL) {
-        task->hooks->gone(task);
-    }
-}
-
-void task_free(struct task *task)
-{
-    /* ORDER(abort-post): acquire.  Nobody posts any more: posting needs the
-     * owner's list or an open scope.  Pairs with abort_move(). */
-    uint8_t state =
-        atomic_load_explicit(&task->abort_state, memory_order_acquire);
-    if (state != ABORT_NONE) {
-        /* ORDER(abort-post): acq_rel.  A note on its way, or being delivered
-         * on another thread, frees the record instead; pairs with
-         * abort_move(). */
-        state = atomic_exchange_explicit(&task->abort_state, ABORT_DEAD,
-                                         memory_order_acq_rel);
-    }
-    if (state == ABORT_NONE) {
-        task_let_go(task);
-    }
 }
 
 static struct worker *task_keeper(struct task *task);
@@ -121,112 +82,6 @@ static void abort_deliver(struct worker *worker, struct note *note)
             task_let_go(task); /* DEAD: it has ended */
             return;
         }
-    }
-}
-
-ALWAYS_INLINE static void init(struct task *task, struct runtime *runtime,
-                               struct task_owner *owner, ambit_task_fn *fn,
-                               void *arg)
-{
-    /* The first word outlives the record: see slab.h. */
-    task->cx.at = NULL;
-    task->dispose = NULL;
-    /* The flags.  The rest is written before it is read: a long memset would
-     * cost more than all other stores of a spawn. */
-    memset(&task->tier, 0,
-           offsetof(struct task, scope) - offsetof(struct task, tier));
-    task->abort = NULL;
-    task->hooks = NULL;
-    task->joiner = NULL;
-    task->fn = fn;
-    task->arg = arg;
-    task->name = "task";
-    task->runtime = runtime;
-    task->owner = owner;
-    task->scope = owner;
-    task->embedded = true;
-    atomic_init(&task->abort_state, ABORT_NONE);
-    TELL(TASK_MADE, task, owner, 0);
-}
-
-void task_init(struct task *task, struct runtime *runtime,
-               struct task_owner *owner, ambit_task_fn *fn, void *arg)
-{
-    init(task, runtime, owner, fn, arg);
-}
-
-/* Behind the record, which is then of a larger class. */
-static inline void *arg_room(struct task *task)
-{
-    return task + 1;
-}
-
-/* A record of the class that has the room. */
-static inline struct task *record_alloc(struct runtime *runtime,
-                                        const void *arg, size_t arg_size)
-{
-    if (arg == NULL || UNLIKELY(arg_size > TASK_ARG_BEHIND)) {
-        return runtime_alloc(runtime, SLAB_HANDLE_192);
-    }
-    return LIKELY(arg_size <= TASK_ARG_SMALL)
-               ? runtime_alloc(runtime, SLAB_HANDLE_256)
-               : runtime_alloc(runtime, SLAB_HANDLE_384);
-}
-
-/* False: there is no memory. */
-static inline bool copy(struct task *task, const void *arg, size_t arg_size)
-{
-    RULE(TASK_SPAWN_1);
-    task->arg_apart = arg_size > TASK_ARG_BEHIND;
-    task->arg_wide = arg_size > TASK_ARG_SMALL && !task->arg_apart;
-    task->arg = UNLIKELY(task->arg_apart) ? malloc(arg_size) : arg_room(task);
-    if (UNLIKELY(task->arg == NULL)) {
-        return false;
-    }
-    memcpy(task->arg, arg, arg_size);
-    return true;
-}
-
-HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
-                       ambit_task_fn *fn, const void *arg, size_t arg_size,
-                       struct task **ret_task)
-{
-    if (arg_size > TASK_ARG_MAX) {
-        return -E2BIG;
-    }
-    struct task *task = record_alloc(runtime, arg, arg_size);
-    if (task == NULL) {
-        return -ENOMEM;
-    }
-    init(task, runtime, owner, fn, NULL);
-    task->embedded = false;
-    if (arg != NULL && !copy(task, arg, arg_size)) {
-        task_unmake(task);
-        return -ENOMEM;
-    }
-    *ret_task = task;
-    return 0;
-}
-
-static NOINLINE void unmake_large(struct task *task)
-{
-    if (task->arg_wide) {
-        runtime_free(task->runtime, SLAB_HANDLE_384, task);
-        return;
-    }
-    free(task->arg);
-    runtime_free(task->runtime, SLAB_HANDLE_192, task);
-}
-
-HOT_PATH void task_unmake(struct task *task)
-{
-    TELL(TASK_GONE, task, NULL, 0);
-    if (UNLIKELY(task->arg_wide || task->arg_apart)) {
-        unmake_large(task);
-    } else if (task->arg == arg_room(task)) {
-        runtime_free(task->runtime, SLAB_HANDLE_256, task);
-    } else {
-        runtime_free(task->runtime, SLAB_HANDLE_192, task);
     }
 }
 
@@ -427,7 +282,24 @@ void task_refuse(struct task *task, int result)
     task_exit(task, TASK_RETURNED, result);
 }
 
-HOT_PATH void task_run(struct task *task)
+/* Nobody has heard of it, and nobody wants to hear of its end; its place stays
+ * with the worker. */
+static inline bool ends_quietly(struct worker *worker, struct task *task,
+                                int result)
+{
+    if (UNLIKELY(result < 0 || task->joinable || task->embedded ||
+                 task->listed || task->hooks != NULL)) {
+        return false;
+    }
+    struct task_owner *owner = task->owner;
+    /* ORDER(cancel): relaxed.  These were set before the first task, or by the
+     * one that now ends. */
+    uint32_t flags = atomic_load_explicit(&owner->flags, memory_order_relaxed);
+    return (flags & (OWNER_SEATED | OWNER_WATCHED)) == OWNER_SEATED &&
+           seats_keep(worker, owner);
+}
+
+ALWAYS_INLINE void task_run(struct worker *worker, struct task *task)
 {
     task_begins(task);
     if (UNLIKELY(!task->begun && !task->embedded && task_is_void(task))) {
@@ -439,10 +311,13 @@ HOT_PATH void task_run(struct task *task)
     CHECK_NO_LOCK();
     TELL(TASK_RUNS, task, NULL, 0);
     int result = task->fn(&task->cx, task->arg);
-    if (result == TASK_DORMANT) {
-        return; /* may be running elsewhere already: hands off */
-    }
-    task_exit(task, TASK_RETURNED, result);
+    if (LIKELY(ends_quietly(worker, task, result))) {
+        count_own(&worker->stats.completed);
+        TELL(TASK_ENDED, task, NULL, TASK_RETURNED);
+        task_free_here(worker, task);
+    } else if (result != TASK_DORMANT) {
+        task_exit(task, TASK_RETURNED, result);
+    } /* else it may be running elsewhere already: hands off */
 }
 
 void task_run_blocking(struct task *task)

@@ -77,7 +77,11 @@ enum abort_state {
 
 /* The flags of an owner: whether its tasks are cancelled, and which kinds of
  * calls they may not make.  In one word, so that a call looks once. */
-#define OWNER_CANCELLED UINT32_C(1) /* bits 1 to 7 are the owner's own */
+#define OWNER_CANCELLED UINT32_C(1)
+/* More is wanted of an end than that no failure is lost. */
+#define OWNER_WATCHED (UINT32_C(1) << 1)
+/* Workers may have places of its tasks in hand: src/seats.h. */
+#define OWNER_SEATED (UINT32_C(1) << 2) /* bits 3 to 7 are free */
 #define OWNER_WITHOUT(caps) ((uint32_t)(caps) << 8)
 /* What says which lane its ready tasks take: src/lane.h. */
 #define OWNER_TIMED (UINT32_C(1) << 16)
@@ -258,10 +262,15 @@ static inline void task_owner_init(struct task_owner *owner,
     owner->task_exited = task_exited;
 }
 
-/* A record with a copy of the argument; not yet queued.  0, -E2BIG, -ENOMEM. */
+/* record.c -- a record with a copy of the argument; not yet queued.  0, -E2BIG, -ENOMEM. */
 int task_make(struct runtime *runtime, struct task_owner *owner,
               ambit_task_fn *fn, const void *arg, size_t arg_size,
               struct task **ret_task);
+/* The same on a worker of the runtime, for an argument of TASK_ARG_BEHIND at
+ * most.  NULL: there is no memory. */
+struct task *task_make_here(struct worker *worker, struct task_owner *owner,
+                            ambit_task_fn *fn, const void *arg,
+                            size_t arg_size);
 /* The same for a record that is part of a larger one. */
 void task_init(struct task *task, struct runtime *runtime,
                struct task_owner *owner, ambit_task_fn *fn, void *arg);
@@ -269,6 +278,10 @@ void task_init(struct task *task, struct runtime *runtime,
 void task_unmake(struct task *task);
 /* Gives back the record of an ended task, as soon as no note is about it. */
 void task_free(struct task *task);
+/* The same on its worker, for a record that is not part of another one. */
+void task_free_here(struct worker *worker, struct task *task);
+/* The last use of a record is over. */
+void task_let_go(struct task *task);
 
 /* From now on a cancel of the owner finds the task; and no more. */
 static inline void task_list(struct task *task)
@@ -299,7 +312,7 @@ void task_start_on(struct task *task, struct worker *worker);
 int task_count(struct task *task);
 
 /* On the borrowed stack: runs the task until it ends or goes dormant. */
-void task_run(struct task *task);
+void task_run(struct worker *worker, struct task *task);
 /* The same on a thread of the blocking pool. */
 void task_run_blocking(struct task *task);
 

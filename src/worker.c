@@ -92,6 +92,15 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
     }
 }
 
+ALWAYS_INLINE void worker_spawns(struct worker *worker, struct task *task)
+{
+    if (UNLIKELY(deque_push(&worker->fresh, task) < 0)) {
+        fresh_apart(worker, task, true);
+    } else {
+        alert_thieves(worker);
+    }
+}
+
 void worker_post(struct worker *worker, struct note *note)
 {
     if (worker == worker_self) {

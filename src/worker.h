@@ -155,8 +155,11 @@ void worker_offer(struct worker *worker, struct note *note);
 void worker_ready(struct worker *worker, struct task *task);
 /* The running one can, but lets others of its priority go first. */
 void worker_yields(struct worker *worker, struct task *task);
-/* An unstarted task, queued here. */
+/* A task that asks for its first run, or its next turn, queued here. */
 void worker_fresh(struct worker *worker, struct task *task, bool alert);
+
+/* The same of one that has not begun, is not pinned, and has no priority. */
+void worker_spawns(struct worker *worker, struct task *task);
 
 /* enter.c -- from a fiber: on to the next one, or back to the loop. */
 void worker_switch_out(struct worker *worker, struct task *task);
