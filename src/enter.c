@@ -11,18 +11,15 @@
  * the loop would do nothing else.
  *
  *   WRK-STEAL-2  A task that has begun stays on its worker.
- *   WRK-TURN-1   Between two turns: first come, first served.
  *
  * Owner: the worker's thread.
  */
 #include "src/enter.h"
 
+#include "src/pick.h"
 #include "src/runtime.h"
+#include "src/seats.h"
 #include "src/task.h"
-
-#define FRESH_AHEAD 4 /* tasks that begin before the one that is fetched */
-
-/* --- the next one ---------------------------------------------------------- */
 
 static inline void make_current(struct worker *worker, struct task *task)
 {
@@ -30,176 +27,18 @@ static inline void make_current(struct worker *worker, struct task *task)
     worker->current = task;
 }
 
-/* NULL: there is none; a thief that was faster is no reason to leave the rest. */
-static NOINLINE struct task *take_oldest(struct deque *deque)
-{
-    bool again;
-    struct task *task;
-    do {
-        task = deque_steal(deque, &again);
-    } while (again);
-    return task;
-}
-
-/* One of a crowd that was queued long ago is in no cache. */
-static inline void fetch_task(const void *later)
-{
-    if (later != NULL) {
-        fetch_lines(later, sizeof(struct task) / CACHE_LINE);
-    }
-}
-
-/* In the order in which they asked for another turn: newest first, some would
- * wait for as long as others are woken. */
-static inline struct task *take_woken(struct worker *worker)
-{
-    if (LIKELY(deque_is_empty(&worker->woken))) {
-        return NULL;
-    }
-    RULE(WRK_TURN_1);
-    fetch_task(deque_behind(&worker->woken, FRESH_AHEAD));
-    return worker->alone ? deque_take_alone(&worker->woken)
-                         : take_oldest(&worker->woken);
-}
-
-/* The oldest of each kind now and then, so that none waits for ever under a
- * stream of newer ones. */
-static inline struct task *take_overdue(struct worker *worker)
-{
-    if (UNLIKELY(++worker->tick == WORKER_FAIR_TICK)) {
-        worker->tick = 0;
-        return take_oldest(&worker->fresh);
-    }
-    if (UNLIKELY(worker->tick == WORKER_FAIR_TICK / 2)) {
-        return take_woken(worker);
-    }
-    return NULL;
-}
-
-/* What was spawned since the last of them had its turn goes before the next of
- * those between two turns, as they would otherwise spawn faster than that is run;
- * what has waited for longer, behind all of them. */
-static inline struct task *take_in_turn(struct worker *worker)
-{
-    if (deque_height(&worker->fresh) > worker->woken_at) {
-        return NULL;
-    }
-    struct task *task = take_woken(worker);
-    worker->woken_at = task != NULL ? deque_height(&worker->fresh) : INT64_MIN;
-    return task;
-}
-
-static inline struct task *take_fresh(struct worker *worker)
-{
-    struct note *note = queue_pop(&worker->pinned);
-    if (note != NULL) {
-        return CONTAINER_OF(note, struct task, wake_note);
-    }
-    struct task *task = take_overdue(worker);
-    if (LIKELY(task == NULL)) {
-        task = take_in_turn(worker);
-    }
-    if (task != NULL) {
-        return task;
-    }
-    fetch_task(deque_ahead(&worker->fresh, FRESH_AHEAD));
-    task = worker->alone ? deque_pop_alone(&worker->fresh)
-                         : deque_pop(&worker->fresh);
-    if (task == NULL) { /* whatever the height says: a thief does not lower it */
-        worker->woken_at = deque_height(&worker->fresh);
-        task = take_woken(worker);
-    }
-    return task;
-}
-
-static inline bool has_fresh(struct worker *worker)
-{
-    return worker->pinned.first != NULL || !deque_is_empty(&worker->fresh) ||
-           !deque_is_empty(&worker->woken);
-}
-
-static inline bool is_fresh_turn(struct worker *worker)
-{
-    return worker->pass_left == 0 && worker->fresh_left > 0 &&
-           worker->turn_left > 0;
-}
-
-/* The next unstarted one, where it is their turn and there is one. */
-static inline struct task *next_fresh_task(struct worker *worker)
-{
-    if (!is_fresh_turn(worker)) {
-        return NULL;
-    }
-    struct task *task = take_fresh(worker);
-    if (task != NULL) {
-        worker->fresh_left--;
-        worker->turn_left--;
-    }
-    return task;
-}
-
-/* Those that are ready now; who yields meanwhile waits for the next pass. */
-static inline void pass_begin(struct worker *worker)
-{
-    worker->pass_left = WORKER_BATCH;
-    worker->pass_last = worker->ready.last;
-}
-
-static inline void pass_end(struct worker *worker)
-{
-    worker->pass_left = 0;
-    worker->fresh_left = WORKER_BATCH;
-}
-
-static inline struct task *next_ready_task(struct worker *worker)
-{
-    queue_pick(&worker->ready);
-    struct note *note = queue_pop(&worker->ready);
-    worker->turn_left--;
-    worker->pass_left--;
-    if (worker->pass_left == 0 || note == worker->pass_last) {
-        pass_end(worker);
-    }
-    fetch_ready(worker->ready.first);
-    return CONTAINER_OF(note, struct task, wake_note);
-}
-
-static inline bool has_notes(struct worker *worker)
-{
-    return worker->notes_local != NULL ||
-           !note_queue_seems_empty(&worker->inject) ||
-           !note_queue_seems_empty(&worker->offered);
-}
-
-/* The loop would deliver nothing, and choose no lane. */
-static inline bool is_quiet(struct worker *worker)
-{
-    return !has_notes(worker) && lanes_are_quiet(&worker->lanes);
-}
-
-/* Notes do not wait for more than the batch that was begun. */
-static bool turn_is_over(struct worker *worker)
-{
-    return worker->turn_left < WORKER_TURN && worker->pass_left == 0 &&
-           worker->fresh_left == WORKER_BATCH && has_notes(worker);
-}
-
 /* --- what was taken in advance --------------------------------------------- */
 
 static inline bool has_seats(struct worker *worker)
 {
-    /* ORDER(seats): relaxed.  Written by this thread. */
-    return atomic_load_explicit(&worker->seats.left, memory_order_relaxed) > 0;
+    return seats_left(&worker->seats) > 0;
 }
 
 /* Between two tasks, places of the region that both are of may stay. */
 static inline void seats_settle(struct worker *worker, struct task *next)
 {
     struct worker_seats *seats = &worker->seats;
-    /* ORDER(seats): relaxed.  Written by this thread. */
-    if (has_seats(worker) &&
-        atomic_load_explicit(&seats->owner, memory_order_relaxed) !=
-            next->owner) {
+    if (has_seats(worker) && seats_owner(seats) != next->owner) {
         seats->go_home(seats);
     }
 }
@@ -298,6 +137,7 @@ static struct stack *next_fresh(struct worker *worker)
         refuse_stack(worker, task);
     } else {
         queue_push(&worker->pinned, &task->wake_note);
+        worker->queued |= QUEUED_NEW;
     }
     return stack;
 }
@@ -306,6 +146,22 @@ static struct stack *next_fresh(struct worker *worker)
 static inline struct stack *next_ready(struct worker *worker)
 {
     struct task *task = next_ready_task(worker);
+    make_current(worker, task);
+    return task->stack;
+}
+
+/* Ready ones are all there is: they come one after the other, without passes. */
+static inline bool is_only_ready(struct worker *worker)
+{
+    return worker->queued == 0 && worker->pass_left == 0 &&
+           worker->turn_left > 0 && worker->ready.first != NULL &&
+           !is_asked_from_outside(worker);
+}
+
+static inline struct stack *only_ready(struct worker *worker)
+{
+    struct task *task = take_ready(worker);
+    worker->fresh_left = WORKER_BATCH; /* for new ones that come now */
     make_current(worker, task);
     return task->stack;
 }
@@ -326,6 +182,9 @@ static inline struct stack *choose(struct worker *worker)
         return was_spent ? next_fresh(worker) : NULL;
     }
     if (worker->pass_left == 0) {
+        if (worker->queued == 0) {
+            return only_ready(worker);
+        }
         pass_begin(worker);
     }
     return next_ready(worker);
@@ -371,7 +230,10 @@ static void stack_body(void *arg)
             continue;
         }
         worker->back = stack;
-        hand_over(worker, stack, is_quiet(worker) ? choose(worker) : NULL);
+        hand_over(worker, stack,
+                  is_only_ready(worker) ? only_ready(worker)
+                  : is_quiet(worker)    ? choose(worker)
+                                        : NULL);
     }
 }
 
@@ -392,7 +254,9 @@ HOT_PATH void worker_switch_out(struct worker *worker, struct task *task)
 {
     struct stack *next = NULL;
     CHECK(task->stack == worker->current_stack);
-    if (LIKELY(is_quiet(worker))) {
+    if (LIKELY(is_only_ready(worker))) {
+        next = only_ready(worker);
+    } else if (is_quiet(worker)) {
         if (is_in_pass(worker)) {
             next = next_ready(worker);
         } else if (has_stack_for_fresh(worker)) {

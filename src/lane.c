@@ -116,12 +116,14 @@ void lane_push(struct worker *worker, struct task *task, uint32_t flags)
         queue_push(&lanes->low[low_index(flags)], &task->wake_note);
     }
     lanes->waiting++;
+    worker->queued |= QUEUED_LANES;
 }
 
 void lane_push_fresh(struct worker *worker, struct task *task, uint32_t flags)
 {
     struct lanes *lanes = &worker->lanes;
     unsigned i = low_index(flags);
+    worker->queued |= QUEUED_LANES;
     /* ORDER(any-low): relaxed.  The fence in idle_alert() follows; pairs with
      * the load in low_len(). */
     atomic_store_explicit(&lanes->any_low, true, memory_order_relaxed);

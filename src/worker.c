@@ -67,10 +67,27 @@ static NOINLINE void fresh_apart(struct worker *worker, struct task *task,
     } else {
         RULE(TASK_SPAWN_4);
         queue_push(&worker->pinned, &task->wake_note);
+        worker->queued |= QUEUED_NEW;
     }
     if (alert && !pinned) {
         alert_thieves(worker);
     }
+}
+
+/* Of those between two turns, it is the last. */
+static inline int push_woken(struct worker *worker, struct task *task)
+{
+    if (deque_is_empty(&worker->woken)) {
+        worker->woken_at = deque_height(&worker->fresh);
+    }
+    worker->queued |= QUEUED_WOKEN;
+    return deque_push(&worker->woken, task);
+}
+
+static inline int push_fresh(struct worker *worker, struct task *task)
+{
+    worker->queued |= QUEUED_NEW;
+    return deque_push(&worker->fresh, task);
 }
 
 void worker_fresh(struct worker *worker, struct task *task, bool alert)
@@ -80,12 +97,9 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
     /* A cancel that wakes a crowd has just touched them all: the last one is
      * still in the cache. */
     bool in_order = task->begun && (flags & OWNER_CANCELLED) == 0;
-    struct deque *deque = in_order ? &worker->woken : &worker->fresh;
-    if (in_order && deque_is_empty(deque)) {
-        worker->woken_at = deque_height(&worker->fresh);
-    }
     /* A deque that cannot grow is no reason to lose a task. */
-    if (UNLIKELY(apart) || UNLIKELY(deque_push(deque, task) < 0)) {
+    if (UNLIKELY(apart) || UNLIKELY((in_order ? push_woken(worker, task)
+                                              : push_fresh(worker, task)) < 0)) {
         fresh_apart(worker, task, alert);
     } else if (alert) {
         alert_thieves(worker);
@@ -94,7 +108,7 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
 
 ALWAYS_INLINE void worker_spawns(struct worker *worker, struct task *task)
 {
-    if (UNLIKELY(deque_push(&worker->fresh, task) < 0)) {
+    if (UNLIKELY(push_fresh(worker, task) < 0)) {
         fresh_apart(worker, task, true);
     } else {
         alert_thieves(worker);
@@ -106,6 +120,7 @@ void worker_post(struct worker *worker, struct note *note)
     if (worker == worker_self) {
         note->next = worker->notes_local;
         worker->notes_local = note;
+        worker->queued |= QUEUED_NOTES;
         return;
     }
     if (note_put(&worker->inject, note)) {
@@ -150,6 +165,16 @@ static bool worker_deliver(struct worker *worker)
     deliver_all(worker, note_reverse(local));
     deliver_all(worker, offered);
     return local != NULL || injected != NULL || offered != NULL;
+}
+
+/* As it is. */
+static uint32_t what_is_queued(struct worker *worker)
+{
+    bool new = worker->pinned.first != NULL || !deque_is_empty(&worker->fresh);
+    return (new ? QUEUED_NEW : 0) |
+           (deque_is_empty(&worker->woken) ? 0 : QUEUED_WOKEN) |
+           (worker->notes_local == NULL ? 0 : QUEUED_NOTES) |
+           (lanes_are_quiet(&worker->lanes) ? 0 : QUEUED_LANES);
 }
 
 /* Nothing but ready tasks wants the worker just now. */
@@ -212,6 +237,9 @@ static unsigned run_lanes(struct worker *worker)
 static bool worker_turn(struct worker *worker)
 {
     bool busy = worker_deliver(worker);
+    uint32_t queued = what_is_queued(worker);
+    CHECK((queued & ~worker->queued) == 0);
+    worker->queued = queued;
     RULE(WRK_INJECT_1);
     worker_run_batches(worker, busy);
     busy |= worker->turn_left < WORKER_TURN;

@@ -55,6 +55,14 @@ struct worker_stats {
     _Atomic uint64_t ops_completed;
 };
 
+/* What lies in the worker's own queues but for `ready`: set with each push, and
+ * taken back by who looks in vain, or by the loop.  A hint that there may be
+ * something; where it is not set, there is nothing. */
+#define QUEUED_NEW UINT32_C(1)          /* pinned, fresh */
+#define QUEUED_WOKEN (UINT32_C(1) << 1) /* woken */
+#define QUEUED_NOTES (UINT32_C(1) << 2) /* notes_local */
+#define QUEUED_LANES (UINT32_C(1) << 3) /* lanes: they are not quiet */
+
 /* What the tasks that run now will need of something shared, taken in advance;
  * the rest goes home when the worker is back in its loop. */
 struct worker_lot {
@@ -86,6 +94,7 @@ struct worker {
     struct task *current;
     struct stack *current_stack;
     int *error;                   /* its &errno; where it has begun */
+    uint32_t queued;              /* bits of QUEUED_ */
     struct fiber loop;            /* the thread's own stack */
     struct task_queue ready;      /* started tasks that can go on: the normal */
     struct lanes lanes;           /* lane; and those of the others */

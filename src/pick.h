@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pick.h -- which task of a worker is next.
+ *
+ *     new    pinned, fresh    have not begun; the newest first
+ *     woken  woken            between two turns; the oldest first
+ *     ready  ready            parked with their stack; the oldest first
+ *
+ * The new and the woken come in batches, and so do the ready ones, in passes, as
+ * long as there are both.  Where there is one kind only, it is not held up by what
+ * decides between them (worker.queued).
+ *
+ *   WRK-TURN-1   Between two turns: first come, first served.
+ *
+ * In line in src/enter.c.  Owner: the worker's thread.
+ */
+#ifndef AMBIT_SRC_PICK_H
+#define AMBIT_SRC_PICK_H
+
+#include "src/enter.h"
+
+#define FRESH_AHEAD 4 /* tasks that begin before the one that is fetched */
+
+/* NULL: there is none; a thief that was faster is no reason to leave the rest. */
+static NOINLINE struct task *take_oldest(struct deque *deque)
+{
+    bool again;
+    struct task *task;
+    do {
+        task = deque_steal(deque, &again);
+    } while (again);
+    return task;
+}
+
+/* One of a crowd that was queued long ago is in no cache. */
+static inline void fetch_task(const void *later)
+{
+    if (later != NULL) {
+        fetch_lines(later, sizeof(struct task) / CACHE_LINE);
+    }
+}
+
+/* In the order in which they asked for another turn: newest first, some would
+ * wait for as long as others are woken. */
+static inline struct task *take_woken(struct worker *worker)
+{
+    if (LIKELY((worker->queued & QUEUED_WOKEN) == 0)) {
+        return NULL;
+    }
+    RULE(WRK_TURN_1);
+    fetch_task(deque_behind(&worker->woken, FRESH_AHEAD));
+    struct task *task = worker->alone ? deque_take_alone(&worker->woken)
+                                      : take_oldest(&worker->woken);
+    if (UNLIKELY(task == NULL)) {
+        worker->queued &= ~QUEUED_WOKEN;
+    }
+    return task;
+}
+
+/* The oldest of each kind now and then, so that none waits for ever under a
+ * stream of newer ones. */
+static inline struct task *take_overdue(struct worker *worker)
+{
+    if (UNLIKELY(++worker->tick == WORKER_FAIR_TICK)) {
+        worker->tick = 0;
+        return take_oldest(&worker->fresh);
+    }
+    if (UNLIKELY(worker->tick == WORKER_FAIR_TICK / 2)) {
+        return take_woken(worker);
+    }
+    return NULL;
+}
+
+/* What was spawned since the last of them had its turn goes before the next of
+ * those between two turns, as they would otherwise spawn faster than that is run;
+ * what has waited for longer, behind all of them. */
+static inline struct task *take_in_turn(struct worker *worker)
+{
+    if (deque_height(&worker->fresh) > worker->woken_at) {
+        return NULL;
+    }
+    struct task *task = take_woken(worker);
+    worker->woken_at = task != NULL ? deque_height(&worker->fresh) : INT64_MIN;
+    return task;
+}
+
+/* Where there are new ones. */
+static inline struct task *take_new(struct worker *worker)
+{
+    struct note *note = queue_pop(&worker->pinned);
+    if (note != NULL) {
+        return CONTAINER_OF(note, struct task, wake_note);
+    }
+    struct task *task = take_overdue(worker);
+    if (LIKELY(task == NULL)) {
+        task = take_in_turn(worker);
+    }
+    if (task != NULL) {
+        return task;
+    }
+    fetch_task(deque_ahead(&worker->fresh, FRESH_AHEAD));
+    task = worker->alone ? deque_pop_alone(&worker->fresh)
+                         : deque_pop(&worker->fresh);
+    if (task == NULL) { /* whatever the height says: a thief does not lower it */
+        worker->queued &= ~QUEUED_NEW;
+        worker->woken_at = deque_height(&worker->fresh);
+        task = take_woken(worker);
+    }
+    return task;
+}
+
+static inline struct task *take_fresh(struct worker *worker)
+{
+    if ((worker->queued & QUEUED_NEW) != 0) {
+        return take_new(worker);
+    }
+    worker->woken_at = deque_height(&worker->fresh);
+    return take_woken(worker);
+}
+
+static inline bool has_fresh(struct worker *worker)
+{
+    return (worker->queued & (QUEUED_NEW | QUEUED_WOKEN)) != 0;
+}
+
+static inline bool is_fresh_turn(struct worker *worker)
+{
+    return worker->pass_left == 0 && worker->fresh_left > 0 &&
+           worker->turn_left > 0;
+}
+
+/* The next unstarted one, where it is their turn and there is one. */
+static inline struct task *next_fresh_task(struct worker *worker)
+{
+    if (!is_fresh_turn(worker)) {
+        return NULL;
+    }
+    struct task *task = take_fresh(worker);
+    if (task != NULL) {
+        worker->fresh_left--;
+        worker->turn_left--;
+    }
+    return task;
+}
+
+/* Those that are ready now; who yields meanwhile waits for the next pass. */
+static inline void pass_begin(struct worker *worker)
+{
+    worker->pass_left = WORKER_BATCH;
+    worker->pass_last = worker->ready.last;
+}
+
+static inline void pass_end(struct worker *worker)
+{
+    worker->pass_left = 0;
+    worker->fresh_left = WORKER_BATCH;
+}
+
+static inline struct task *take_ready(struct worker *worker)
+{
+    queue_pick(&worker->ready);
+    struct note *note = queue_pop(&worker->ready);
+    worker->turn_left--;
+    fetch_ready(worker->ready.first);
+    return CONTAINER_OF(note, struct task, wake_note);
+}
+
+static inline struct task *next_ready_task(struct worker *worker)
+{
+    struct task *task = take_ready(worker);
+    worker->pass_left--;
+    if (worker->pass_left == 0 || &task->wake_note == worker->pass_last) {
+        pass_end(worker);
+    }
+    return task;
+}
+
+static inline bool is_asked_from_outside(struct worker *worker)
+{
+    return !note_queue_seems_empty(&worker->inject) ||
+           !note_queue_seems_empty(&worker->offered);
+}
+
+static inline bool has_notes(struct worker *worker)
+{
+    return (worker->queued & QUEUED_NOTES) != 0 ||
+           is_asked_from_outside(worker);
+}
+
+/* The loop would deliver nothing, and choose no lane. */
+static inline bool is_quiet(struct worker *worker)
+{
+    return (worker->queued & (QUEUED_NOTES | QUEUED_LANES)) == 0 &&
+           !is_asked_from_outside(worker);
+}
+
+/* Notes do not wait for more than the batch that was begun. */
+static inline bool turn_is_over(struct worker *worker)
+{
+    return worker->turn_left < WORKER_TURN && worker->pass_left == 0 &&
+           worker->fresh_left == WORKER_BATCH && has_notes(worker);
+}
+
+#endif
