@@ -159,13 +159,25 @@ void actor_spend(struct actor *actor, struct message *spent)
     }
 }
 
-struct message *actor_take(struct actor *actor)
+/* What a message leaves behind; most are small ones of this runtime. */
+static inline void spend_here(struct worker *worker, struct actor *actor,
+                              struct message *spent)
+{
+    if (LIKELY(spent != NULL && spent != &actor->stub &&
+               spent != &actor->stop && spent->class_ < SLAB_CLASSES)) {
+        worker_free(worker, (enum slab_class)spent->class_, spent);
+    } else {
+        actor_spend(actor, spent);
+    }
+}
+
+static inline struct message *actor_take(struct worker *worker, struct actor *actor)
 {
     struct message *spent;
     struct message *message;
     do {
         message = mailbox_pop(&actor->mailbox, &spent);
-        actor_spend(actor, spent);
+        spend_here(worker, actor, spent);
     } while (message == &actor->stub);
     if (message == &actor->stop) {
         stop_move(actor, STOP_QUEUED, STOP_HEAD);
@@ -242,12 +254,13 @@ enum batch {
 /* Handles what is queued, up to a batch.  ENDS: *ret_reason says why. */
 static enum batch run_batch(struct actor *actor, ambit_cx *cx, int *ret_reason)
 {
+    struct worker *worker = task_worker(&actor->task);
     for (uint32_t i = 0; i < actor->batch_max; i++) {
         if (owner_is_cancelled(actor->task.scope)) {
             *ret_reason = reason_of_cancel(actor);
             return BATCH_ENDS;
         }
-        struct message *message = actor_take(actor);
+        struct message *message = actor_take(worker, actor);
         if (message == NULL) {
             return BATCH_EMPTY;
         }
@@ -287,7 +300,7 @@ static bool may_stay(const struct actor *actor, const struct message *head)
 /* Nothing to do: no stack is kept.  False: there is news. */
 static bool go_idle(struct actor *actor)
 {
-    struct worker *worker = worker_self;
+    struct worker *worker = task_worker(&actor->task);
     if (!may_stay(actor, actor->mailbox.head)) {
         mailbox_push_own(&actor->mailbox, &actor->stub);
         return false; /* take it, and whatever came in between */

@@ -146,7 +146,6 @@ ambit_actor_ref actor_ref(struct actor *actor);
 struct actor *actor_of_task(struct task *task); /* NULL: not a handler's */
 
 /* The receiver. */
-struct message *actor_take(struct actor *actor);
 /* The node of a message that was handled; NULL is fine. */
 void actor_spend(struct actor *actor, struct message *spent);
 void actor_flush_credits(struct actor *actor);
@@ -199,7 +198,10 @@ static inline bool lot_is_of(const struct worker_lot *lot,
     return lot->owner == actor && lot->generation == generation;
 }
 
-int lot_take_more(struct actor *actor, uint32_t generation, bool *ret_start);
+/* The second time in one go: it may be the first of many. */
+int lot_take_more(struct actor *actor, struct worker_lot *lot);
+/* Those of another actor go home. */
+void lot_give_back(struct worker_lot *lot);
 
 static inline int lot_take_one(struct actor *actor, uint32_t generation,
                                bool *ret_start)
@@ -209,25 +211,48 @@ static inline int lot_take_one(struct actor *actor, uint32_t generation,
                : mailbox_try_credits(&actor->mailbox, generation, 1);
 }
 
-/* A credit for one message, last: before the sender waits.  > 0, or as
- * mailbox_try_credits().  ret_start, false before: as mailbox_enter() where it
- * is pushed at once, NULL where it may take a while. */
-static inline int lot_take(struct actor *actor, uint32_t generation, bool last,
-                           bool *ret_start)
+/* The first time in one go: the worker remembers whose it was.  Not of another
+ * runtime's actor, which may be gone with it before this worker is back in its
+ * loop. */
+ALWAYS_INLINE static int lot_take_first(struct worker *worker, struct actor *actor,
+                                 uint32_t generation, bool *ret_start)
 {
-    struct worker *worker = worker_self;
-    if (UNLIKELY(worker == NULL) ||
-        !lot_is_of(&worker->lot, actor, generation) || worker->lot.left == 0) {
-        return last || worker == NULL
-                   ? lot_take_one(actor, generation, ret_start)
-                   : lot_take_more(actor, generation, ret_start);
+    struct worker_lot *lot = &worker->lot;
+    if (UNLIKELY(lot->left > 0)) {
+        lot_give_back(lot);
+    }
+    int rc = lot_take_one(actor, generation, ret_start);
+    bool remember = rc > 0 && actor->task.runtime == worker->runtime;
+    lot->owner = LIKELY(remember) ? actor : NULL;
+    lot->generation = generation;
+    return rc;
+}
+
+/* A credit for one message, last: before the sender waits.  > 0, or as
+ * mailbox_try_credits().  worker: this thread's, or NULL.  ret_start, false
+ * before: as mailbox_enter() where it is pushed at once, NULL where it may take a
+ * while. */
+ALWAYS_INLINE static int lot_take(struct worker *worker, struct actor *actor,
+                           uint32_t generation, bool last, bool *ret_start)
+{
+    if (UNLIKELY(worker == NULL)) {
+        return lot_take_one(actor, generation, ret_start);
+    }
+    struct worker_lot *lot = &worker->lot;
+    if (!lot_is_of(lot, actor, generation)) {
+        return last ? lot_take_one(actor, generation, ret_start)
+                    : lot_take_first(worker, actor, generation, ret_start);
+    }
+    if (lot->left == 0) {
+        return last ? lot_take_one(actor, generation, ret_start)
+                    : lot_take_more(actor, lot);
     }
     RULE(MBX_END_1); /* a credit in hand is of no use once it has ended */
     int rc = mailbox_refusal(&actor->mailbox, generation);
     if (UNLIKELY(rc < 0)) {
         return rc;
     }
-    worker->lot.left--;
+    lot->left--;
     return 1;
 }
 
@@ -236,17 +261,19 @@ void lot_go_home(struct actor *actor);
 
 /* send.c -- a message between its credit and its place in the queue. */
 struct sending {
+    struct worker *here; /* this thread's, of the actor's runtime; or NULL */
     struct actor *actor;
     uint32_t generation;
     bool start; /* the receiver is ours to start */
     struct message *message;
 };
 
-/* wait_as NULL: -EAGAIN in place of a wait for a credit; last: the sender is
- * about to wait.  0: it ends with one of the two below, soon; or as
- * ambit_send(). */
-int sending_begin(ambit_actor_ref ref, size_t size, struct task *wait_as,
-                  bool last, struct sending *ret_sending);
+/* worker: this thread's, or NULL.  wait_as NULL: -EAGAIN in place of a wait for
+ * a credit; last: the sender is about to wait.  0: it ends with one of the two
+ * below, soon; or as ambit_send(). */
+int sending_begin(struct worker *worker, ambit_actor_ref ref, size_t size,
+                  struct task *wait_as, bool last,
+                  struct sending *ret_sending);
 /* 0, or -EPIPE: nobody receives, and it was disposed of. */
 int sending_end(struct sending *sending);
 void sending_drop(struct sending *sending);

@@ -126,7 +126,7 @@ int mailbox_try_credits(struct mailbox *mailbox, uint32_t generation,
 /* Credit and turn in one move of the gate, which is then as if the message were
  * there already: who else pushes leaves the start to this sender.  Not closed,
  * so there is a life that the turn is of. */
-HOT_PATH int mailbox_enter(struct mailbox *mailbox, uint32_t generation,
+ALWAYS_INLINE int mailbox_enter(struct mailbox *mailbox, uint32_t generation,
                            bool *ret_start)
 {
     uint64_t word = gate_load(mailbox);
@@ -329,7 +329,7 @@ static struct message *take_place(struct mailbox *mailbox,
     return before;
 }
 
-static void chain(struct mailbox *mailbox, struct message *message)
+static inline void chain(struct mailbox *mailbox, struct message *message)
 {
     /* ORDER(mailbox-link): relaxed.  Published by the two stores below. */
     atomic_store_explicit(&message->next, NULL, memory_order_relaxed);
@@ -341,7 +341,7 @@ static void chain(struct mailbox *mailbox, struct message *message)
     atomic_store_explicit(&before->next, message, memory_order_release);
 }
 
-HOT_PATH enum mailbox_push mailbox_push(struct mailbox *mailbox,
+ALWAYS_INLINE enum mailbox_push mailbox_push(struct mailbox *mailbox,
                                         uint32_t generation,
                                         struct message *message)
 {
@@ -409,7 +409,7 @@ static bool rest(struct mailbox *mailbox, uint32_t credits,
     return turn_of(next) == TURN_IDLE;
 }
 
-HOT_PATH bool mailbox_turn_end(struct mailbox *mailbox, uint32_t credits)
+ALWAYS_INLINE bool mailbox_turn_end(struct mailbox *mailbox, uint32_t credits)
 {
     struct message *head = mailbox->head; /* still ours */
     uint32_t generation;

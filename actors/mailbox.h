@@ -183,6 +183,8 @@ void message_append(struct message **first, struct message **last,
                     struct message *message);
 
 struct message *message_make(struct runtime *runtime, size_t size);
+/* The same on a worker of the runtime. */
+struct message *message_make_here(struct worker *worker, size_t size);
 void message_free(struct runtime *runtime, struct message *message);
 
 #endif

@@ -32,17 +32,36 @@ message_fetch(struct runtime *runtime, size_t size, enum slab_class class_)
 /* The messages of a sender lie in memory as its worker's slab has them, and it
  * knows a few in advance.  The receiver fetches by that: a chain alone costs it
  * the way to the other core for each message, one after the other. */
+static inline struct message *message_take(struct worker *worker, size_t size,
+                                           enum slab_class class_)
+{
+    void *later;
+    struct message *message = slab_alloc_quick(&worker->slab, class_, &later);
+    return LIKELY(message != NULL)
+               ? message_fill(message, size, class_, later)
+               : message_fetch(worker->runtime, size, class_);
+}
+
+/* One call for each class of the small: they are in line, and each knows its
+ * own. */
+ALWAYS_INLINE struct message *message_make_here(struct worker *worker,
+                                                size_t size)
+{
+    size_t whole = sizeof(struct message) + size;
+    if (LIKELY(whole <= 64)) {
+        return message_take(worker, size, SLAB_64);
+    }
+    return whole <= 128 ? message_take(worker, size, SLAB_128)
+                        : message_make(worker->runtime, size);
+}
+
 struct message *message_make(struct runtime *runtime, size_t size)
 {
     enum slab_class class_ = slab_class_for(sizeof(struct message) + size);
-    struct slab_cache *cache = runtime_cache(runtime);
-    void *later;
-    struct message *message =
-        class_ < SLAB_CLASSES && LIKELY(cache != NULL)
-            ? slab_alloc_quick(cache, class_, &later)
-            : NULL;
-    return LIKELY(message != NULL) ? message_fill(message, size, class_, later)
-                                   : message_fetch(runtime, size, class_);
+    struct worker *self = worker_self;
+    return class_ < SLAB_CLASSES && self != NULL && self->runtime == runtime
+               ? message_take(self, size, class_)
+               : message_fetch(runtime, size, class_);
 }
 
 void message_free(struct runtime *runtime, struct message *message)

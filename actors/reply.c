@@ -160,7 +160,7 @@ int reply_resolve(ambit_reply reply, int result, const void *value,
     TELL(CALL_ANSWERED, slot, NULL, result);
     if (result >= 0 && value != NULL) {
         RULE(SRV_CALL_1);
-        memcpy(slot->ret, value, size < slot->size ? size : slot->size);
+        copy_bytes(slot->ret, value, size < slot->size ? size : slot->size);
     }
     who_wake(slot->caller, result);
     return 0;

@@ -15,9 +15,9 @@ static struct actor *actor_of(ambit_actor_ref ref)
 }
 
 /* A credit for a message of that size.  0 or more, or why there is none. */
-static inline int take_credit(struct actor *actor, uint32_t generation,
-                              size_t size, struct task *wait_as, bool last,
-                              bool *ret_start)
+ALWAYS_INLINE static int take_credit(struct worker *worker, struct actor *actor,
+                              uint32_t generation, size_t size,
+                              struct task *wait_as, bool last, bool *ret_start)
 {
     if (UNLIKELY(actor == NULL)) {
         RULE(MBX_END_2);
@@ -27,16 +27,28 @@ static inline int take_credit(struct actor *actor, uint32_t generation,
         RULE(MBX_SIZE_1);
         return -E2BIG;
     }
-    int rc = lot_take(actor, generation, last, ret_start);
+    int rc = lot_take(worker, actor, generation, last, ret_start);
     return UNLIKELY(rc == -EAGAIN) && wait_as != NULL
                ? mailbox_wait_credit(&actor->mailbox, generation, wait_as)
                : rc;
 }
 
-/* The credit is ours, and keeps the actor. */
-static inline struct message *message_for(struct actor *actor, size_t size)
+/* This thread's worker, where it is of the actor's runtime; or NULL.  The credit
+ * is ours, and keeps the actor. */
+static inline struct worker *here_for(struct worker *worker,
+                                      const struct actor *actor)
 {
-    struct message *message = message_make(actor->task.runtime, size);
+    return LIKELY(worker != NULL && worker->runtime == actor->task.runtime)
+               ? worker
+               : NULL;
+}
+
+static inline struct message *message_for(struct worker *here,
+                                          struct actor *actor, size_t size)
+{
+    struct message *message = LIKELY(here != NULL)
+                                  ? message_make_here(here, size)
+                                  : message_make(actor->task.runtime, size);
     if (LIKELY(message != NULL)) {
         TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
     }
@@ -46,7 +58,7 @@ static inline struct message *message_for(struct actor *actor, size_t size)
 static int permit_make(struct actor *actor, ambit_actor_ref ref, size_t size,
                        struct ambit_permit *ret_permit)
 {
-    struct message *message = message_for(actor, size);
+    struct message *message = message_for(NULL, actor, size);
     if (message == NULL) {
         actor_give_credits(actor, 1);
         return -ENOMEM;
@@ -64,7 +76,8 @@ static int reserve(ambit_actor_ref ref, size_t size, struct task *wait_as,
                    bool last, struct ambit_permit *ret_permit)
 {
     struct actor *actor = actor_of(ref);
-    int rc = take_credit(actor, ref.generation, size, wait_as, last, NULL);
+    int rc = take_credit(worker_self, actor, ref.generation, size, wait_as,
+                         last, NULL);
     return rc < 0 ? rc : permit_make(actor, ref, size, ret_permit);
 }
 
@@ -84,9 +97,13 @@ int ambit_try_reserve(ambit_actor_ref ref, size_t size,
 
 /* No alert: whoever sends is likely to wait for the answer, and then this
  * worker is the best place. */
-static inline void start(struct actor *actor)
+static inline void start(struct worker *here, struct actor *actor)
 {
-    task_start(&actor->task, false);
+    if (LIKELY(here != NULL)) {
+        worker_wakes(here, &actor->task);
+    } else {
+        task_start(&actor->task, false);
+    }
 }
 
 static NOINLINE int push_dead(struct actor *actor, uint32_t generation)
@@ -95,7 +112,7 @@ static NOINLINE int push_dead(struct actor *actor, uint32_t generation)
     return -EPIPE;
 }
 
-static inline int push(struct sending *sending)
+ALWAYS_INLINE static int push(struct sending *sending)
 {
     struct actor *actor = sending->actor;
     enum mailbox_push pushed = PUSH_START;
@@ -106,7 +123,7 @@ static inline int push(struct sending *sending)
                               sending->message);
     }
     if (pushed == PUSH_START) {
-        start(actor);
+        start(sending->here, actor);
     }
     return LIKELY(pushed != PUSH_DEAD) ? 0
                                        : push_dead(actor, sending->generation);
@@ -120,34 +137,36 @@ int sending_end(struct sending *sending)
 /* What is not done in a moment must not keep a receiver from others. */
 #define SENT_AT_ONCE_MAX (128 - sizeof(struct message))
 
-ALWAYS_INLINE static int begin(ambit_actor_ref ref, size_t size,
-                               struct task *wait_as, bool last,
+ALWAYS_INLINE static int begin(struct worker *worker, ambit_actor_ref ref,
+                               size_t size, struct task *wait_as, bool last,
                                struct sending *ret_sending)
 {
     struct actor *actor = actor_of(ref);
     bool started = false;
-    bool at_once = size <= SENT_AT_ONCE_MAX && worker_self != NULL;
-    int rc = take_credit(actor, ref.generation, size, wait_as, last,
+    bool at_once = size <= SENT_AT_ONCE_MAX && worker != NULL;
+    int rc = take_credit(worker, actor, ref.generation, size, wait_as, last,
                          at_once ? &started : NULL);
     if (UNLIKELY(rc < 0)) {
         return rc;
     }
-    struct message *message = message_for(actor, size);
+    struct worker *here = here_for(worker, actor);
+    struct message *message = message_for(here, actor, size);
     if (UNLIKELY(message == NULL)) {
         if (started) {
-            start(actor); /* a turn that finds nothing */
+            start(here, actor); /* a turn that finds nothing */
         }
         actor_give_credits(actor, 1);
         return -ENOMEM;
     }
-    *ret_sending = (struct sending){actor, ref.generation, started, message};
+    *ret_sending =
+        (struct sending){here, actor, ref.generation, started, message};
     return 0;
 }
 
-int sending_begin(ambit_actor_ref ref, size_t size, struct task *wait_as,
-                  bool last, struct sending *ret_sending)
+int sending_begin(struct worker *worker, ambit_actor_ref ref, size_t size,
+                  struct task *wait_as, bool last, struct sending *ret_sending)
 {
-    return begin(ref, size, wait_as, last, ret_sending);
+    return begin(worker, ref, size, wait_as, last, ret_sending);
 }
 
 void sending_drop(struct sending *sending)
@@ -157,7 +176,7 @@ void sending_drop(struct sending *sending)
     message_free(actor->task.runtime, sending->message);
     RULE(MBX_CREDIT_3);
     if (sending->start) {
-        start(actor); /* as long as the credit keeps it */
+        start(sending->here, actor); /* as long as the credit keeps it */
     }
     actor_give_credits(actor, 1);
 }
@@ -169,8 +188,8 @@ struct sending sending_of(struct ambit_permit *permit)
     REQUIRE(message != NULL, "a permit is committed or aborted once");
     permit->node_ = NULL;
     permit->message = NULL;
-    return (struct sending){actor_of(permit->to_), permit->to_.generation,
-                            false, message};
+    return (struct sending){NULL, actor_of(permit->to_),
+                            permit->to_.generation, false, message};
 }
 
 int ambit_commit(struct ambit_permit *permit)
@@ -200,16 +219,17 @@ int ambit_oblige_permit_(ambit_region *region,
 }
 
 /* Reserve and commit in one, without a permit between them. */
-ALWAYS_INLINE static int send_copy(ambit_actor_ref ref, const void *body,
-                                   size_t size, struct task *wait_as)
+ALWAYS_INLINE static int send_copy(struct worker *worker, ambit_actor_ref ref,
+                                   const void *body, size_t size,
+                                   struct task *wait_as)
 {
     struct sending sending;
-    int rc = begin(ref, size, wait_as, false, &sending);
+    int rc = begin(worker, ref, size, wait_as, false, &sending);
     if (UNLIKELY(rc < 0)) {
         return rc;
     }
     if (size > 0) {
-        memcpy(message_body(sending.message), body, size);
+        copy_bytes(message_body(sending.message), body, size);
     }
     return push(&sending);
 }
@@ -219,12 +239,12 @@ int ambit_send(ambit_cx *cx, ambit_actor_ref ref, const void *message,
 {
     struct task *task = task_of(cx);
     int rc = park_check(task);
-    return rc < 0 ? rc : send_copy(ref, message, size, task);
+    return rc < 0 ? rc : send_copy(task_worker(task), ref, message, size, task);
 }
 
 int ambit_try_send(ambit_actor_ref ref, const void *message, size_t size)
 {
-    return send_copy(ref, message, size, NULL);
+    return send_copy(worker_self, ref, message, size, NULL);
 }
 
 /* --- for poll tasks -------------------------------------------------------- */

@@ -161,7 +161,7 @@ static bool is_refusal(int rc)
 }
 
 /* A call that was given up before it was sent, in the name of its type. */
-static int give_up(const struct ambit_server_type *type, const void *body,
+static NOINLINE int give_up(const struct ambit_server_type *type, const void *body,
                    size_t size, int rc)
 {
     unsigned char copy[512];
@@ -180,7 +180,7 @@ ALWAYS_INLINE static int publish(struct sending *sending,
     struct message *message = sending->message;
     message->kind = (uint8_t)kind;
     if (message->size > 0) {
-        memcpy(message_body(message), body, message->size);
+        copy_bytes(message_body(message), body, message->size);
     }
     if (slot != NULL) {
         ambit_reply reply = reply_handle(slot);
@@ -203,7 +203,8 @@ static int call_prepare(struct task *task, ambit_actor_ref to, size_t size,
         RULE(SRV_CALL_5);
         return -EDEADLK;
     }
-    return sending_begin(to, size, wait ? task : NULL, true, ret_sending);
+    return sending_begin(task_worker(task), to, size, wait ? task : NULL, true,
+                         ret_sending);
 }
 
 int ambit_call_as_(ambit_cx *cx, const struct ambit_server_type *type,
@@ -282,7 +283,7 @@ int ambit_cast_as_(ambit_cx *cx, const struct ambit_server_type *type,
     struct sending sending;
     int rc = task != NULL ? park_check(task) : 0;
     if (rc == 0) {
-        rc = sending_begin(to, size, task, false, &sending);
+        rc = sending_begin(worker_self, to, size, task, false, &sending);
     }
     return rc < 0 ? give_up(type, cast, size, rc)
                   : publish(&sending, MESSAGE_CAST, cast, NULL);

@@ -84,6 +84,20 @@ void rule_pass(struct rule_mark *mark);
 #define TELL(what, subject, other, number) ((void)0)
 #endif
 
+/* memcpy() of what is a few words most often: a call costs more than they do. */
+ALWAYS_INLINE static void copy_bytes(void *to, const void *from, size_t size)
+{
+    if (size >= 8 && size <= 16) {
+        uint64_t first, last;
+        memcpy(&first, from, 8);
+        memcpy(&last, (const char *)from + size - 8, 8);
+        memcpy(to, &first, 8);
+        memcpy((char *)to + size - 8, &last, 8);
+    } else {
+        memcpy(to, from, size);
+    }
+}
+
 static inline void cpu_relax(void)
 {
 #if defined(AMBIT_LAB)

@@ -138,8 +138,8 @@ static NOINLINE int park_called_off(struct task *task)
     return refusal;
 }
 
-HOT_PATH int64_t park(struct task *task, enum park_kind kind,
-                      park_abort_fn *abort, void *arg)
+ALWAYS_INLINE static int64_t wait(struct task *task, enum park_kind kind,
+                                  park_abort_fn *abort, void *arg)
 {
     ASSERT(task_worker(task) != NULL);
     ASSERT(!task->parked);
@@ -167,6 +167,17 @@ HOT_PATH int64_t park(struct task *task, enum park_kind kind,
     ASSERT(!task->parked);
     task->kind = PARK_NONE;
     return task->wake_value;
+}
+
+int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
+             void *arg)
+{
+    return wait(task, kind, abort, arg);
+}
+
+ALWAYS_INLINE void park_yield(struct task *task)
+{
+    (void)wait(task, PARK_YIELD, NULL, NULL);
 }
 
 const char *park_kind_name(enum park_kind kind)

@@ -76,6 +76,8 @@ int park_check_with(struct task *task, uint32_t needs);
 /* Suspends; abort NULL: not interruptible.  Returns what the wake said. */
 int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
              void *arg);
+/* The same for PARK_YIELD, which is not interruptible. */
+void park_yield(struct task *task);
 
 /* Calls off the wait of a task of this worker, if it is one that can be and
  * the task's cancellation asks for it.  Harmless otherwise. */

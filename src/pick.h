@@ -91,9 +91,15 @@ static inline struct task *take_new(struct worker *worker)
     if (note != NULL) {
         return CONTAINER_OF(note, struct task, wake_note);
     }
-    struct task *task = take_overdue(worker);
-    if (LIKELY(task == NULL)) {
-        task = take_in_turn(worker);
+    struct task *task = NULL;
+    if (UNLIKELY(worker->from_outside > 0)) {
+        RULE(WRK_INJECT_1);
+        worker->from_outside--; /* they have waited for others' turns already */
+    } else {
+        task = take_overdue(worker);
+        if (LIKELY(task == NULL)) {
+            task = take_in_turn(worker);
+        }
     }
     if (task != NULL) {
         return task;

@@ -133,7 +133,7 @@ ALWAYS_INLINE struct task *task_make_here(struct worker *worker,
         RULE(TASK_SPAWN_1);
         task->arg_wide = arg_size > TASK_ARG_SMALL;
         task->arg = arg_room(task);
-        memcpy(task->arg, arg, arg_size);
+        copy_bytes(task->arg, arg, arg_size);
     }
     return task;
 }

@@ -39,7 +39,7 @@ int ambit_yield(ambit_cx *cx)
     }
     RULE(TASK_YIELD_1);
     worker_yields(task_worker(task), task);
-    park(task, PARK_YIELD, NULL, NULL);
+    park_yield(task);
     return 0;
 }
 

@@ -106,6 +106,16 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
     }
 }
 
+ALWAYS_INLINE void worker_wakes(struct worker *worker, struct task *task)
+{
+    uint32_t apart = OWNER_PRIORITY | OWNER_CANCELLED;
+    if (UNLIKELY(!task->begun || task->pinned ||
+                 (flags_of(task->owner) & apart) != 0 ||
+                 push_woken(worker, task) < 0)) {
+        worker_fresh(worker, task, false);
+    }
+}
+
 ALWAYS_INLINE void worker_spawns(struct worker *worker, struct task *task)
 {
     if (UNLIKELY(push_fresh(worker, task) < 0)) {
@@ -163,7 +173,9 @@ static bool worker_deliver(struct worker *worker)
     worker->notes_local = NULL;
     deliver_all(worker, injected);
     deliver_all(worker, note_reverse(local));
+    int64_t height = deque_height(&worker->fresh);
     deliver_all(worker, offered);
+    worker->from_outside = deque_height(&worker->fresh) - height;
     return local != NULL || injected != NULL || offered != NULL;
 }
 

@@ -112,6 +112,7 @@ struct worker {
     unsigned pass_left;           /* ready ones in this pass; 0: none begun */
     struct note *pass_last;       /* its last one */
     unsigned tick;                /* turns since that of the oldest new one */
+    int64_t from_outside;         /* so many on top of `fresh` go before all */
     int64_t woken_at;             /* new tasks above this height go before the
                                      next of `woken`, those below it after */
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
@@ -169,6 +170,8 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert);
 
 /* The same of one that has not begun, is not pinned, and has no priority. */
 void worker_spawns(struct worker *worker, struct task *task);
+/* The same without an alert, quick for one that has begun. */
+void worker_wakes(struct worker *worker, struct task *task);
 
 /* enter.c -- from a fiber: on to the next one, or back to the loop. */
 void worker_switch_out(struct worker *worker, struct task *task);

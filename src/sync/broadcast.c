@@ -77,7 +77,7 @@ static int take(struct ambit_broadcast_receiver *receiver, void *ret_item)
         return -EOVERFLOW;
     }
     RULE(BCAST_ALL_1);
-    memcpy(ret_item, slot(broadcast, receiver->next_), broadcast->item_size_);
+    copy_bytes(ret_item, slot(broadcast, receiver->next_), broadcast->item_size_);
     receiver->next_++;
     return 0;
 }
@@ -90,7 +90,7 @@ int ambit_broadcast_send(struct ambit_broadcast *broadcast, const void *item)
     broadcast_lock(broadcast);
     int rc = broadcast->closed_ ? -EPIPE : 0;
     if (rc == 0) {
-        memcpy(slot(broadcast, broadcast->sent_), item, broadcast->item_size_);
+        copy_bytes(slot(broadcast, broadcast->sent_), item, broadcast->item_size_);
         broadcast->sent_++;
         line_grant_all(line_of(broadcast), 0, &woken);
     }

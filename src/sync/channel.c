@@ -90,32 +90,32 @@ static void *slot(const struct ambit_channel *channel, uint32_t index)
 }
 
 /* To the first receiver, or into the ring, where there is room. */
-static inline void put(struct ambit_channel *channel, const void *item,
+ALWAYS_INLINE static void put(struct ambit_channel *channel, const void *item,
                        struct line_woken *woken)
 {
     struct line_waiter *receiver = receivers(channel)->first;
     RULE(CHAN_ORDER_1);
     if (receiver != NULL) {
-        memcpy(receiver->item, item, channel->item_size_);
+        copy_bytes(receiver->item, item, channel->item_size_);
         line_grant(receivers(channel), receiver, 0, woken);
         return;
     }
     uint64_t at = (uint64_t)channel->head_ + channel->queued_;
     at -= at >= channel->capacity_ ? channel->capacity_ : 0;
-    memcpy(slot(channel, (uint32_t)at), item, channel->item_size_);
+    copy_bytes(slot(channel, (uint32_t)at), item, channel->item_size_);
     channel->queued_++;
 }
 
-static void get(struct ambit_channel *channel, void *ret_item)
+ALWAYS_INLINE static void get(struct ambit_channel *channel, void *ret_item)
 {
-    memcpy(ret_item, slot(channel, channel->head_), channel->item_size_);
+    copy_bytes(ret_item, slot(channel, channel->head_), channel->item_size_);
     channel->head_++;
     channel->head_ = channel->head_ == channel->capacity_ ? 0 : channel->head_;
     channel->queued_--;
 }
 
 /* There is a place: for the item, or when there is none, for a permit. */
-static void occupy(struct ambit_channel *channel, const void *item,
+ALWAYS_INLINE static void occupy(struct ambit_channel *channel, const void *item,
                    struct line_woken *woken)
 {
     if (item != NULL) {
@@ -125,15 +125,23 @@ static void occupy(struct ambit_channel *channel, const void *item,
     }
 }
 
-/* There may be room now, for those who wait for it. */
-static void serve_senders(struct ambit_channel *channel,
-                          struct line_woken *woken)
+static NOINLINE void grant_room(struct ambit_channel *channel,
+                                struct line_woken *woken)
 {
     struct line_waiter *sender;
     while ((sender = senders(channel)->first) != NULL && has_room(channel)) {
         RULE(CHAN_PERMIT_1);
         occupy(channel, sender->item, woken);
         line_grant(senders(channel), sender, 0, woken);
+    }
+}
+
+/* There may be room now, for those who wait for it. */
+static inline void serve_senders(struct ambit_channel *channel,
+                                 struct line_woken *woken)
+{
+    if (senders(channel)->first != NULL) {
+        grant_room(channel, woken);
     }
 }
 
@@ -244,7 +252,7 @@ int ambit_channel_try_send(struct ambit_channel *channel, const void *item)
 }
 
 /* Without a task: -EAGAIN in place of a wait. */
-static inline int leave(struct ambit_channel *channel, void *ret_item,
+ALWAYS_INLINE static int leave(struct ambit_channel *channel, void *ret_item,
                         struct task *task, struct line_waiter *waiter)
 {
     struct line_waiter own;

@@ -60,11 +60,9 @@ void line_grant_all(struct line *line, int64_t value,
     }
 }
 
-HOT_PATH void line_unlock(struct line *line, struct line_woken *woken)
+void line_wake(struct line_waiter *waiter)
 {
-    struct line_waiter *waiter = woken->first;
-    spin_unlock(&line->lock);
-    /* From here on the object may be gone, and each waiter once it is woken. */
+    /* Each may be gone once it is woken. */
     while (waiter != NULL) {
         struct line_waiter *next = waiter->next;
         if (UNLIKELY(waiter->polled)) {

@@ -63,8 +63,18 @@ static inline void line_lock(struct line *line)
     spin_lock(&line->lock);
 }
 
-/* Unlocks, then wakes. */
-void line_unlock(struct line *line, struct line_woken *woken);
+/* Wakes those who were granted what they want; no lock is held. */
+void line_wake(struct line_waiter *first);
+
+/* Unlocks, then wakes.  From here on the object may be gone. */
+static inline void line_unlock(struct line *line, struct line_woken *woken)
+{
+    struct line_waiter *first = woken->first;
+    spin_unlock(&line->lock);
+    if (first != NULL) {
+        line_wake(first);
+    }
+}
 
 /* Lock held; gives it up, and waits at the end of the line.  What the grant
  * says, or -ECANCELED and the like, after which nothing was granted. */

@@ -57,7 +57,7 @@ static void accept_value(struct ambit_oneshot *oneshot, const void *value,
 {
     struct line_waiter *receiver = line_of(oneshot)->first;
     void *to = receiver != NULL ? receiver->item : oneshot->room_;
-    memcpy(to, value, oneshot->size_);
+    copy_bytes(to, value, oneshot->size_);
     oneshot->state_ = receiver != NULL ? TAKEN : SENT;
     line_grant_all(line_of(oneshot), 0, woken);
 }
@@ -91,7 +91,7 @@ static int take(struct ambit_oneshot *oneshot, void *ret_value)
         return -EAGAIN;
     case SENT:
         RULE(ONESHOT_ONCE_1);
-        memcpy(ret_value, oneshot->room_, oneshot->size_);
+        copy_bytes(ret_value, oneshot->room_, oneshot->size_);
         oneshot->state_ = TAKEN;
         return 0;
     case TAKEN:
@@ -169,7 +169,7 @@ bool ambit_oneshot_drop_receiver(struct ambit_oneshot *oneshot,
     oneshot_lock(oneshot);
     bool left = oneshot->state_ == SENT;
     if (left && ret_value != NULL) {
-        memcpy(ret_value, oneshot->room_, oneshot->size_);
+        copy_bytes(ret_value, oneshot->room_, oneshot->size_);
     }
     if (left || oneshot->state_ == EMPTY) {
         oneshot->state_ = NO_RECEIVER;

@@ -111,7 +111,7 @@ static int put(struct ambit_unbounded *unbounded, const void *item,
     }
     if (receiver != NULL) {
         RULE(UNB_ONCE_1);
-        memcpy(receiver->item, item, size);
+        copy_bytes(receiver->item, item, size);
         line_grant(receivers(unbounded), receiver, 0, woken);
         return 0;
     }
@@ -124,7 +124,7 @@ static int put(struct ambit_unbounded *unbounded, const void *item,
         add_block(unbounded, last);
     }
     RULE(UNB_ORDER_1);
-    memcpy(last->items + last->end * size, item, size);
+    copy_bytes(last->items + last->end * size, item, size);
     last->end++;
     unbounded->queued_++;
     return 0;
@@ -139,7 +139,7 @@ static int take(struct ambit_unbounded *unbounded, void *ret_item,
     if (unbounded->queued_ == 0) {
         return unbounded->closed_ ? -EPIPE : -EAGAIN;
     }
-    memcpy(ret_item, first->items + first->begin * size, size);
+    copy_bytes(ret_item, first->items + first->begin * size, size);
     first->begin++;
     unbounded->queued_--;
     if (first->begin < first->end) {

@@ -54,7 +54,7 @@ int ambit_watch_send(struct ambit_watch *watch, const void *value)
     watch_lock(watch);
     int rc = watch->closed_ ? -EPIPE : 0;
     if (rc == 0) {
-        memcpy(watch->room_, value, watch->size_);
+        copy_bytes(watch->room_, value, watch->size_);
         watch->version_++;
         RULE(WATCH_CHANGE_1);
         line_grant_all(line_of(watch), 0, &woken);
@@ -71,7 +71,7 @@ static int take(struct ambit_watch *watch, uint64_t *seen, void *ret_value)
         return watch->closed_ ? -EPIPE : -EAGAIN;
     }
     RULE(WATCH_NEWEST_1);
-    memcpy(ret_value, watch->room_, watch->size_);
+    copy_bytes(ret_value, watch->room_, watch->size_);
     *seen = watch->version_;
     return 0;
 }
@@ -135,7 +135,7 @@ uint64_t ambit_watch_look(struct ambit_watch *watch, void *ret_value)
 {
     watch_lock(watch);
     if (ret_value != NULL) {
-        memcpy(ret_value, watch->room_, watch->size_);
+        copy_bytes(ret_value, watch->room_, watch->size_);
     }
     uint64_t version = watch->version_;
     spin_unlock(&line_of(watch)->lock);
