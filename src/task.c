@@ -287,8 +287,12 @@ void task_refuse(struct task *task, int result)
 static inline bool ends_quietly(struct worker *worker, struct task *task,
                                 int result)
 {
-    if (UNLIKELY(result < 0 || task->joinable || task->embedded ||
-                 task->listed || task->hooks != NULL)) {
+    /* One that is dormant may be gone: not even looked at. */
+    if (UNLIKELY(result < 0 || result == TASK_DORMANT)) {
+        return false;
+    }
+    if (UNLIKELY(task->joinable || task->embedded || task->listed ||
+                 task->hooks != NULL)) {
         return false;
     }
     struct task_owner *owner = task->owner;
