@@ -2,7 +2,7 @@
 /*
  * line.pml -- a grant and a cancel meet: the permit is somebody's, or free.
  *
- * Of: src/sync/line.c  line_grant line_abort line_unlock line_wait_under
+ * Of: src/sync/line.c  line_grant line_abort line_wake line_wait_under
  *     src/sync/semaphore.c  semaphore_serve semaphore_left
  *
  * Three tasks want 2, 1 and 1 permits, in whatever order they come; two

@@ -3,7 +3,8 @@
  * park.pml -- a wait is ended once, and a record is freed after its last note.
  *
  * Of: src/park.c  park park_abort park_refusal
- *     src/task.c  task_free abort_move abort_handle abort_deliver
+ *     src/record.c  task_free task_let_go
+ *     src/task.c  abort_move abort_handle abort_deliver
  *       abort_request task_post_abort task_exit
  *       task_leave_worker
  *     src/task.h  task_enter_worker task_list task_unlist

@@ -5,7 +5,8 @@
  * Of: regions/word.h    word_enter word_leave word_wait word_close
  *     regions/region.c  region_admit region_leave link_to_parent region_join
  *       region_detach
- *     regions/seats.c   seats_take seats_keep give_back
+ *     regions/seats.c   seats_take seats_come give_back
+ *     src/seats.h       seats_keep
  *     regions/cancel.c  region_cancel cancel_one visit_first_child
  *       visit_next_sibling
  *

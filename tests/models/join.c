@@ -4,7 +4,7 @@
  *
  * A task ends on one thread while others join it, or a region closes.
  *
- * With: src/join.c src/task.c
+ * With: src/join.c src/task.c src/record.c
  * Fault: src/join.c /^bool join_ended/,/^}/s/join_unkeep(task);//
  * Fault: src/join.c /^static int join_wait/,/^}/s/    task->joiner = who;//
  * Fault: src/join.c /^ALWAYS_INLINE static int join_take/,/^}/s/    join_unkeep(task);//

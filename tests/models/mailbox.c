@@ -8,9 +8,10 @@
  *
  * With: actors/mailbox.c actors/actor.c actors/send.c actors/dead.c
  * With: actors/lot.c actors/message.c regions/cancel.c src/task.c
- * Fault: actors/mailbox.c /^HOT_PATH bool mailbox_turn_end/,/^}/s/tail_load(mailbox) == head/true/
- * Fault: actors/mailbox.c /^static void chain/,/^}/s/&message->next, NULL/\&message->next, message/
- * Fault: actors/mailbox.c /^HOT_PATH int mailbox_enter/,/^}/s/with_turn(word, TURN_BUSY)/word/
+ * With: src/record.c
+ * Fault: actors/mailbox.c / bool mailbox_turn_end/,/^}/s/tail_load(mailbox) == head/true/
+ * Fault: actors/mailbox.c / void chain/,/^}/s/&message->next, NULL/\&message->next, message/
+ * Fault: actors/mailbox.c / int mailbox_enter/,/^}/s/with_turn(word, TURN_BUSY)/word/
  * Fault: actors/dead.c /^void actor_close/,/^}/s/actor_drain_dead(actor, /(void)(/
  * Fault: actors/mailbox.c /^static bool is_last_use/,/^}/s/credits_max/credits_max - 1/
  */
@@ -40,6 +41,11 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
     MUST(!is_queued && task_worker(task) == NULL); /* one turn at a time */
     is_queued = true;
     bell_ring(&turns);
+}
+
+void worker_wakes(struct worker *worker, struct task *task)
+{
+    worker_fresh(worker, task, false);
 }
 
 void worker_post(struct worker *worker, struct note *note)
@@ -257,8 +263,8 @@ static void sender_01(void)
 static void send_waiting(int number)
 {
     struct sending sending;
-    int rc = sending_begin(ref, sizeof number, &senders[explore_self()], false,
-                           &sending);
+    int rc = sending_begin(worker_self, ref, sizeof number,
+                           &senders[explore_self()], false, &sending);
     if (rc == 0) {
         memcpy(message_body(sending.message), &number, sizeof number);
         accepted[number] = sending_end(&sending) == 0;
@@ -291,7 +297,8 @@ static void committer_1(void)
 static void dropper(void)
 {
     struct sending sending;
-    if (sending_begin(ref, sizeof(int), NULL, true, &sending) == 0) {
+    if (sending_begin(worker_self, ref, sizeof(int), NULL, true, &sending) ==
+        0) {
         sending_drop(&sending);
     }
 }

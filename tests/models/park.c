@@ -6,8 +6,8 @@
  * out, it delivers notes until the task is ready.  What the task waits for is
  * one atomic that a waker and the task's abort function fight for.
  *
- * With: src/park.c src/task.c
- * Fault: src/task.c /^void task_free/,/^}/s/if (state == ABORT_NONE) {/if (true) {/
+ * With: src/park.c src/task.c src/record.c
+ * Fault: src/record.c /^void task_free/,/^}/s/if (!is_owed_a_note(task)) {/if (true) {/
  * Fault: src/task.c /^static bool abort_request/,/^}/s/BUSY ? ABORT_AGAIN/AGAIN ? state/
  * Fault: src/park.c s/UNLIKELY(!park_is_free(task))/false/
  */
@@ -197,7 +197,7 @@ static void delivers(void)
 static void runs(void)
 {
     task_enter_worker(task, worker_self);
-    task_run(task);
+    task_run(worker_self, task);
     delivers();
 }
 

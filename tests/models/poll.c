@@ -5,7 +5,7 @@
  * Wakers write with relaxed stores, as lock-free code of a user may, and wake;
  * the turns run on a thread of their own, or on two in turn.
  *
- * With: src/poll.c src/task.c
+ * With: src/poll.c src/task.c src/record.c
  * Fault: src/poll.c s/if (poll_move(task, &word, word % POLL_STATES)) {/if (true) {/
  * Fault: src/poll.c /^static void poll_rest/,/^}/s/== POLL_RUNNING \&\&/!= POLL_NONE \&\&/
  * Fault: src/poll.c /^static void poll_rest/,/^}/s/POLL_SCHEDULED);$/POLL_IDLE);/
@@ -156,7 +156,7 @@ static void turner(void)
     for (;;) {
         bell_wait_idle(&turns);
         task_enter_worker(task, worker_self);
-        task_run(task);
+        task_run(worker_self, task);
     }
 }
 

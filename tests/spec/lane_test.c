@@ -20,7 +20,7 @@ struct race {
     ambit_region *doomed;
     struct ambit_notify start[KINDS];
     int len;
-    int order[KINDS * EACH];
+    int order[KINDS * EACH]; /* or of 2 * NEW */
 };
 
 struct runner {
@@ -99,12 +99,52 @@ static int all_kinds(ambit_cx *cx, void *arg)
     return 0;
 }
 
+struct begins {
+    struct race *race;
+    enum kind kind;
+};
+
+static int begin(ambit_cx *cx, void *arg)
+{
+    struct begins *b = arg;
+    (void)cx;
+    b->race->order[b->race->len++] = b->kind;
+    return 0;
+}
+
+enum { NEW = 3 }; /* the first of a region goes another way than the rest */
+
+/* New ones, too, though the newest begins first. */
+static int new_ones(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct race race = {.len = 0};
+    _Static_assert(2 * NEW <= KINDS * EACH, "so many are noted");
+    int rc = 0;
+    ambit_scope (cx, normal, &rc) {
+        ambit_scope (cx, low, &rc, .priority = AMBIT_PRIORITY_LOW) {
+            for (int i = 0; i < 2 * NEW; i++) {
+                struct begins b = {&race, i < NEW ? NORMAL : LOW};
+                WANT_EQ(ambit_spawn(i < NEW ? normal : low, begin, &b), 0);
+            }
+        }
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(race.len, 2 * NEW);
+    for (int i = 0; i < 2 * NEW; i++) {
+        WANT_EQ(race.order[i], i < NEW ? NORMAL : LOW);
+    }
+    return 0;
+}
+
 /* Goal: what ends goes first, what is due before what is not, and what is less
  * urgent later.
- * Method: tasks of six regions become ready in the opposite order at once. */
+ * Method: tasks of six regions become ready in the opposite order at once; new
+ * ones of two are spawned, the urgent ones first. */
 Spec(WRK_LANE_1, ready_tasks_go_in_the_order_of_their_lanes)
 {
     spec_on(1, all_kinds);
+    spec_on(1, new_ones);
     spec_end("WRK_LANE_1");
 }
 

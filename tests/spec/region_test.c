@@ -136,12 +136,35 @@ static int spawn_against_close(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* Also where the worker has places of the region in hand. */
+static int spawn_after_cancel(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    struct count ran = {0}, refused = {0};
+    struct heir h = {NULL, &ran, &refused, 0};
+    int rc = 0;
+    ambit_scope (cx, dynasty, &rc) {
+        h.region = dynasty;
+        for (int i = 0; i < 4; i++) {
+            WANT_EQ(ambit_spawn(dynasty, spawn_heir, &h), 0);
+        }
+        ambit_cancel(dynasty, "before the first of them");
+        for (int i = 0; i < 4; i++) {
+            WANT_EQ(ambit_spawn(dynasty, spawn_heir, &h), -ESHUTDOWN);
+        }
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&ran), 0);
+    return 0;
+}
+
 /* Goal: a close that waits still admits what it waits for brings, and nothing
  * after that; a cancel ends it at once.
  * Method: four lines of 50 heirs; the opener waits, or cancels. */
 Spec(REG_ADMIT_1, a_region_admits_until_its_last_task_has_ended)
 {
     spec_on_1_and_2_workers(spawn_against_close);
+    spec_on(1, spawn_after_cancel);
     spec_end("REG_ADMIT_1");
 }
 
