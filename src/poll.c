@@ -126,7 +126,8 @@ int poll_turn(ambit_cx *cx, void *state)
         return TASK_DORMANT;
     }
     await_require_none(task);
-    return result;
+    /* The machine's own word for a turn is nobody's result. */
+    return result == TASK_DORMANT ? TASK_DORMANT - 1 : result;
 }
 
 static void poll_nudge(struct task *task)

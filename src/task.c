@@ -287,12 +287,8 @@ void task_refuse(struct task *task, int result)
 static inline bool ends_quietly(struct worker *worker, struct task *task,
                                 int result)
 {
-    /* One that is dormant may be gone: not even looked at. */
-    if (UNLIKELY(result < 0 || result == TASK_DORMANT)) {
-        return false;
-    }
-    if (UNLIKELY(task->joinable || task->embedded || task->listed ||
-                 task->hooks != NULL)) {
+    if (UNLIKELY(result < 0 || task->joinable || task->embedded ||
+                 task->listed)) {
         return false;
     }
     struct task_owner *owner = task->owner;
@@ -314,14 +310,19 @@ ALWAYS_INLINE void task_run(struct worker *worker, struct task *task)
     RULE(TASK_SPAWN_3);
     CHECK_NO_LOCK();
     TELL(TASK_RUNS, task, NULL, 0);
+    bool has_turns = task->hooks != NULL;
     int result = task->fn(&task->cx, task->arg);
-    if (LIKELY(ends_quietly(worker, task, result))) {
+    if (UNLIKELY(has_turns)) {
+        if (result != TASK_DORMANT) {
+            task_exit(task, TASK_RETURNED, result);
+        } /* else it may be running elsewhere already, or gone: hands off */
+    } else if (LIKELY(ends_quietly(worker, task, result))) {
         count_own(&worker->stats.completed);
         TELL(TASK_ENDED, task, NULL, TASK_RETURNED);
         task_free_here(worker, task);
-    } else if (result != TASK_DORMANT) {
+    } else {
         task_exit(task, TASK_RETURNED, result);
-    } /* else it may be running elsewhere already: hands off */
+    }
 }
 
 void task_run_blocking(struct task *task)

@@ -29,7 +29,7 @@ static int panic_now(ambit_cx *cx, void *arg)
 static int join_before_and_after(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    static const int results[] = {0, 1, 42, INT32_MAX - 1, -EIO, -1};
+    static const int results[] = {0, 1, 42, INT32_MAX, -EIO, -1};
     struct count open = {0};
     int rc = 0;
     ambit_scope (cx, all, &rc, .policy = AMBIT_ISOLATE) {

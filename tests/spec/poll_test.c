@@ -249,11 +249,33 @@ static int stale(ambit_cx *cx, void *arg)
     return 0;
 }
 
+static int return_the_most(ambit_cx *cx, void *state)
+{
+    **(ambit_waker **)state = ambit_cx_waker(cx);
+    return INT32_MAX;
+}
+
+static int ends_whatever_it_returns(ambit_cx *cx, void *arg)
+{
+    ambit_waker last = {0};
+    ambit_waker *keep = &last;
+    int rc = 0;
+    (void)arg;
+    ambit_scope (cx, region, &rc) {
+        WANT_EQ(ambit_spawn_poll(region, return_the_most, &keep), 0);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(ambit_wake(last), -ESTALE);
+    return 0;
+}
+
 /* Goal: a waker outlives its task harmlessly.  Method: the record is reused by
- * the next task, and the old waker still answers -ESTALE. */
+ * the next task, and the old waker still answers -ESTALE; with the largest of
+ * results, too, which is a word of the machine's own. */
 Spec(POLL_WAKE_3, a_waker_of_an_ended_task_is_stale)
 {
     WANT_EQ(spec_run(stale, NULL, .workers = 1), 0);
+    WANT_EQ(spec_run(ends_whatever_it_returns, NULL, .workers = 1), 0);
     spec_end("POLL_WAKE_3");
 }
 
