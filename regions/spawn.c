@@ -144,8 +144,8 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
  * AMBIT_CAP_SPAWN never has a task, so nobody has a place of it in hand. */
 #define SPAWN_BARS (OWNER_CANCELLED | OWNER_PRIORITY)
 
-/* Where a place is in hand, nothing else stands in the way of most spawns.  NULL:
- * nothing was done. */
+/* On a worker that has a place in hand nothing else stands in the way of most
+ * spawns.  NULL: nothing was done. */
 static inline struct task *make_seated(struct worker *worker,
                                        struct region *region,
                                        ambit_task_fn *fn, const void *arg,
@@ -154,7 +154,8 @@ static inline struct task *make_seated(struct worker *worker,
     /* ORDER(cancel): acquire.  Pairs with the change in mark(). */
     uint32_t flags =
         atomic_load_explicit(&region->owner.flags, memory_order_acquire);
-    if (UNLIKELY((flags & SPAWN_BARS) != 0 || arg_size > TASK_ARG_BEHIND ||
+    if (UNLIKELY(worker == NULL || (flags & SPAWN_BARS) != 0 ||
+                 arg_size > TASK_ARG_BEHIND ||
                  worker->runtime->options.unstarted_max > 0 ||
                  !seats_spend(worker, &region->owner))) {
         return NULL;
@@ -186,7 +187,7 @@ int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
     struct region *region = region_of(public);
     struct worker *worker = worker_self;
     struct task *task =
-        LIKELY(worker != NULL && is_usual(options))
+        LIKELY(is_usual(options))
             ? make_seated(worker, region, fn, arg, arg_size)
             : NULL;
     if (UNLIKELY(task == NULL)) {
@@ -262,9 +263,7 @@ int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
         return -EINVAL;
     }
     struct task *task =
-        LIKELY(worker != NULL)
-            ? make_seated(worker, region, poll_turn, state, state_size)
-            : NULL;
+        make_seated(worker, region, poll_turn, state, state_size);
     if (UNLIKELY(task == NULL)) {
         return spawn_poll_with(region, step, state, state_size, options);
     }

@@ -71,14 +71,28 @@ static inline struct task *record_alloc(struct runtime *runtime,
                : runtime_alloc(runtime, SLAB_HANDLE_384);
 }
 
-/* False: there is no memory. */
-static inline bool copy(struct task *task, const void *arg, size_t arg_size)
+/* A new record; an argument that lies behind it is copied. */
+ALWAYS_INLINE static void fill(struct task *task, struct runtime *runtime,
+                               struct task_owner *owner, ambit_task_fn *fn,
+                               const void *arg, size_t arg_size)
+{
+    init(task, runtime, owner, fn, NULL);
+    task->embedded = false;
+    if (arg != NULL && arg_size <= TASK_ARG_BEHIND) {
+        RULE(TASK_SPAWN_1);
+        task->arg_wide = arg_size > TASK_ARG_SMALL;
+        task->arg = arg_room(task);
+        copy_bytes(task->arg, arg, arg_size);
+    }
+}
+
+/* A large one.  False: there is no memory. */
+static bool copy_apart(struct task *task, const void *arg, size_t arg_size)
 {
     RULE(TASK_SPAWN_1);
-    task->arg_apart = arg_size > TASK_ARG_BEHIND;
-    task->arg_wide = arg_size > TASK_ARG_SMALL && !task->arg_apart;
-    task->arg = UNLIKELY(task->arg_apart) ? malloc(arg_size) : arg_room(task);
-    if (UNLIKELY(task->arg == NULL)) {
+    task->arg_apart = true;
+    task->arg = malloc(arg_size);
+    if (task->arg == NULL) {
         return false;
     }
     memcpy(task->arg, arg, arg_size);
@@ -96,9 +110,9 @@ HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
     if (task == NULL) {
         return -ENOMEM;
     }
-    init(task, runtime, owner, fn, NULL);
-    task->embedded = false;
-    if (arg != NULL && !copy(task, arg, arg_size)) {
+    fill(task, runtime, owner, fn, arg, arg_size);
+    if (UNLIKELY(arg != NULL && task->arg == NULL) &&
+        !copy_apart(task, arg, arg_size)) {
         task_unmake(task);
         return -ENOMEM;
     }
@@ -124,16 +138,8 @@ ALWAYS_INLINE struct task *task_make_here(struct worker *worker,
                                           size_t arg_size)
 {
     struct task *task = record_here(worker, arg, arg_size);
-    if (UNLIKELY(task == NULL)) {
-        return NULL;
-    }
-    init(task, worker->runtime, owner, fn, NULL);
-    task->embedded = false;
-    if (arg != NULL) {
-        RULE(TASK_SPAWN_1);
-        task->arg_wide = arg_size > TASK_ARG_SMALL;
-        task->arg = arg_room(task);
-        copy_bytes(task->arg, arg, arg_size);
+    if (LIKELY(task != NULL)) {
+        fill(task, worker->runtime, owner, fn, arg, arg_size);
     }
     return task;
 }

@@ -381,6 +381,101 @@ static void saturate_with_wakes(ambit_cx *cx, bool spawns)
     WANT_EQ(rc, 0);
 }
 
+/* --- nothing makes it old ------------------------------------------------- */
+
+enum { BEFORE = 3, ROUNDS = 61 }; /* each 61st turn is the oldest new one's */
+
+struct buried {
+    ambit_region *region;
+    struct count turns, spawned, came;
+};
+
+/* Idle, or one of two that wake each other until the one from outside has come. */
+static int go_on_until_it_came(ambit_cx *cx, void *state)
+{
+    struct one_of_two *self = state;
+    waker_of[self->number] = ambit_cx_waker(cx);
+    if (count_get(self->busy.stop) < 0) {
+        return 0;
+    }
+    if (count_get(self->busy.stop) == 0 && count_get(self->busy.turns) > 0) {
+        count_up(self->busy.turns);
+        (void)ambit_wake(waker_of[self->number ^ 1]);
+    }
+    return AMBIT_PENDING;
+}
+
+static int begin_the_turns(ambit_cx *cx, void *arg)
+{
+    struct buried *b = *(struct buried **)arg;
+    (void)cx;
+    count_up(&b->turns);
+    (void)ambit_wake(waker_of[0]);
+    return 0;
+}
+
+static int come(ambit_cx *cx, void *arg)
+{
+    struct buried *b = *(struct buried **)arg;
+    (void)cx;
+    WANT(count_get(&b->turns) <= 61);
+    count_set(&b->came, 1);
+    return 0;
+}
+
+static int spawn_from_outside(ambit_cx *cx, void *arg)
+{
+    struct buried *b = *(struct buried **)arg;
+    (void)cx;
+    WANT_EQ(ambit_spawn(b->region, come, &b), 0);
+    count_up(&b->spawned);
+    return 0;
+}
+
+/* It is offered to a worker that has older new tasks; the first turn of one of
+ * them wakes an idle task, whose turns then go before all that is older. */
+static void bury(ambit_cx *cx, struct buried *b)
+{
+    int rc = 0;
+    count_set(&b->turns, 0);
+    count_set(&b->spawned, 0);
+    count_set(&b->came, 0);
+    ambit_scope (cx, round, &rc) {
+        b->region = round;
+        for (int i = 0; i < BEFORE; i++) {
+            WANT_EQ(ambit_spawn(round, begin_the_turns, &b), 0);
+        }
+        WANT_EQ(ambit_spawn_with(round, spawn_from_outside, &b,
+                                 .tier = AMBIT_BLOCKING), 0);
+        WANT(spin_until(&b->spawned, 1)); /* and keeps the worker */
+    }
+    WANT_EQ(rc, 0);
+}
+
+static int from_outside_before_the_oldest(ambit_cx *cx, void *arg)
+{
+    struct buried b = {0};
+    int rc = 0;
+    (void)arg;
+    memset(waker_of, 0, sizeof waker_of);
+    ambit_scope (cx, both, &rc) {
+        for (int i = 0; i < 2; i++) {
+            struct one_of_two one = {{both, &b.turns, &b.came, false}, i};
+            WANT_EQ(ambit_spawn_poll(both, go_on_until_it_came, &one), 0);
+        }
+        let_others_run(cx);
+        for (int round = 0; round < ROUNDS; round++) {
+            bury(cx, &b);
+            let_others_run(cx);
+        }
+        count_set(&b.came, -1);
+        (void)ambit_wake(waker_of[0]);
+        (void)ambit_wake(waker_of[1]);
+    }
+    WANT_EQ(rc, 0);
+    return 0;
+}
+
 static int saturated_worker(ambit_cx *cx, void *arg)
 {
     (void)arg;
@@ -394,9 +489,10 @@ static int saturated_worker(ambit_cx *cx, void *arg)
 /* Goal: what comes from outside does not wait for a pause.
  * Method: 300 tasks that never rest, then with a spawn in each turn; 40 pairs of
  * poll tasks that wake each other, the same; turns are counted from spawn to
- * run. */
+ * run.  And below it older new tasks, at each of 61 turns. */
 Spec(WRK_INJECT_1, work_from_outside_runs_within_61_turns)
 {
     spec_on(1, saturated_worker);
+    spec_on(1, from_outside_before_the_oldest);
     spec_end("WRK_INJECT_1");
 }
