@@ -14,7 +14,7 @@
 
 struct actor *actor_of_task(struct task *task)
 {
-    return task->hooks == &life_hooks ? task->arg : NULL;
+    return task->hooks == &life_hooks ? task_actor(task) : NULL;
 }
 
 ambit_actor_ref actor_ref(struct actor *actor)
@@ -67,8 +67,8 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     actor->stub.class_ = SLAB_CLASSES;
     actor->stop.kind = MESSAGE_STOP;
     task_owner_init(&actor->self, never_exits);
-    task_init(&actor->task, runtime, &actor->self, actor_turn, actor);
-    actor->task.name = plan->name;
+    task_init(&actor->task, runtime, &actor->self, NULL);
+    actor->stop.name = plan->name;
     actor->task.hooks = &life_hooks;
     actor->task.listed = true; /* its regions find it, not the owner */
     atomic_init(&actor->stop_state, STOP_NONE);
@@ -87,7 +87,7 @@ int actor_make(struct runtime *runtime, const struct actor_plan *plan,
     if (rc < 0) {
         return rc;
     }
-    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_448);
+    struct actor *actor = runtime_alloc(runtime, SLAB_HANDLE_384);
     if (actor == NULL) {
         free(arg);
         return -ENOMEM;
@@ -111,7 +111,7 @@ int actor_begin_life(struct actor *actor, struct region *parent)
 
 void actor_drop(struct actor *actor, struct message *message, int result)
 {
-    struct runtime *runtime = actor->task.runtime;
+    struct runtime *runtime = task_runtime(&actor->task);
     if (message->kind == MESSAGE_STOP || message == &actor->stub) {
         return;
     }
@@ -155,7 +155,7 @@ void actor_spend(struct actor *actor, struct message *spent)
     if (spent == &actor->stop) {
         stop_spent(actor);
     } else if (spent != NULL && spent != &actor->stub) {
-        message_free(actor->task.runtime, spent);
+        message_free(task_runtime(&actor->task), spent);
     }
 }
 
@@ -314,7 +314,6 @@ static bool go_idle(struct actor *actor)
     }
     /* In between it may have had turns elsewhere. */
     task_enter_worker(&actor->task, worker);
-    actor->task.stack = worker->current_stack;
     TELL(TASK_RUNS, &actor->task, NULL, 0);
     return false;
 }
@@ -338,9 +337,10 @@ static bool life_starts(struct actor *actor, ambit_cx *cx, int *ret_reason)
     return true;
 }
 
-int actor_turn(ambit_cx *cx, void *arg)
+int actor_turn(struct task *task)
 {
-    struct actor *actor = arg;
+    struct actor *actor = task_actor(task);
+    ambit_cx *cx = &task->cx;
     int reason = 0;
     enum batch batch =
         life_starts(actor, cx, &reason) ? BATCH_EMPTY : BATCH_ENDS;

@@ -109,11 +109,16 @@ struct actor {
     struct task task;            /* on lines of its own */
     struct task_owner self;      /* owner of the task */
     struct message stub;
-    struct message stop;
+    struct message stop;         /* has the actor's name, too */
 };
 
 _Static_assert(offsetof(struct actor, task) == 128, "whole cache lines");
-_Static_assert(sizeof(struct actor) == 448, "seven of them, a slab class");
+_Static_assert(sizeof(struct actor) == 384, "six of them, a slab class");
+
+static inline struct actor *task_actor(struct task *task)
+{
+    return CONTAINER_OF(task, struct actor, task);
+}
 
 /* Where the stop message is.  As the head of the queue it is still part of the
  * chain though it was taken, so it cannot be pushed again before the next
@@ -140,7 +145,7 @@ void actor_close(struct actor *actor);
 void actor_cancel_life(struct actor *actor, const char *text);
 
 /* The turn; behind the task. */
-int actor_turn(ambit_cx *cx, void *arg);
+int actor_turn(struct task *task);
 
 ambit_actor_ref actor_ref(struct actor *actor);
 struct actor *actor_of_task(struct task *task); /* NULL: not a handler's */
@@ -222,7 +227,7 @@ ALWAYS_INLINE static int lot_take_first(struct worker *worker, struct actor *act
         lot_give_back(lot);
     }
     int rc = lot_take_one(actor, generation, ret_start);
-    bool remember = rc > 0 && actor->task.runtime == worker->runtime;
+    bool remember = rc > 0 && task_is_of(&actor->task, worker->runtime);
     lot->owner = LIKELY(remember) ? actor : NULL;
     lot->generation = generation;
     return rc;

@@ -72,7 +72,7 @@ static int make_actor(struct child *child)
             ? server_plan_of(spec->server, spec->arg, spec->arg_size)
             : actor_plan_of(spec->actor, spec->arg, spec->arg_size);
     plan.name = spec->name != NULL ? spec->name : plan.name;
-    int rc = actor_make(child->supervisor->task->runtime, &plan,
+    int rc = actor_make(task_runtime(child->supervisor->task), &plan,
                         &child->keeper, &child->actor);
     if (rc == 0 && spec->ret_ref != NULL) {
         *spec->ret_ref = actor_ref(child->actor);
@@ -118,12 +118,12 @@ static int task_child_main(ambit_cx *cx, void *arg)
 
 static void task_child_panics(struct task *task)
 {
-    task_set_region(*(struct child **)task->arg, NULL);
+    task_set_region(*(struct child **)task_arg(task), NULL);
 }
 
 static void task_child_panicked(struct task *task)
 {
-    supervisor_post(*(struct child **)task->arg, EVENT_ENDED, -EOWNERDEAD);
+    supervisor_post(*(struct child **)task_arg(task), EVENT_ENDED, -EOWNERDEAD);
     task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
 }
 
@@ -140,21 +140,23 @@ static void task_child_disposed(void *arg)
 static int start_task(struct child *child)
 {
     struct region *region = &child->supervisor->region;
-    struct runtime *runtime = region->host->runtime;
+    struct runtime *runtime = task_runtime(region->host);
     struct task *task;
+    const struct task_extras extras = {
+        .name = child->spec.name != NULL ? child->spec.name : "child",
+        .dispose = task_child_disposed,
+    };
     int rc = region_admit(region, REGION_TASK);
     if (rc < 0) {
         return rc;
     }
     rc = task_make(runtime, &region->owner, task_child_main, &child,
-                   sizeof child, &task);
+                   sizeof child, &extras, &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;
     }
-    task->name = child->spec.name != NULL ? child->spec.name : "child";
     task->hooks = &task_child_hooks;
-    task->dispose = task_child_disposed;
     COUNT(runtime, spawned);
     task_start(task, true);
     return 0;

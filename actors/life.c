@@ -60,10 +60,10 @@ static void open_late(struct actor *actor, struct life_region *own)
     const struct region_cause asked = {
         .kind = AMBIT_CANCEL_SHUTDOWN,
         .text = life->cancel_text,
-        .region = actor->task.name,
+        .region = actor->stop.name,
     };
     region_open_late(&own->region, actor->mailbox.parent, &actor->task,
-                     actor->task.name, life->cancelled ? &asked : NULL);
+                     actor->stop.name, life->cancelled ? &asked : NULL);
     life->own = own;
     spin_unlock(&actor->mailbox.lock);
     int rc = lend_terminate(actor, own);
@@ -72,7 +72,7 @@ static void open_late(struct actor *actor, struct life_region *own)
 
 static int open_region(struct task *task)
 {
-    struct actor *actor = task->arg;
+    struct actor *actor = task_actor(task);
     struct life_region *own = malloc(sizeof *own);
     if (own == NULL) {
         return -ENOMEM;
@@ -85,7 +85,7 @@ static int open_region(struct task *task)
 /* Where the parent has more to hand on than its cancel. */
 static int open_early(struct actor *actor, struct life *life)
 {
-    struct ambit_scope_options options = {.name = actor->task.name};
+    struct ambit_scope_options options = {.name = actor->stop.name};
     struct life_region *own = malloc(sizeof *own);
     if (own == NULL) {
         return -ENOMEM;
@@ -142,7 +142,7 @@ int life_begin(struct actor *actor, struct region *parent)
     spin_lock(&actor->mailbox.lock);
     actor->life = life;
     spin_unlock(&actor->mailbox.lock);
-    COUNT(actor->task.runtime, spawned);
+    COUNT(task_runtime(&actor->task), spawned);
     return 0;
 }
 
@@ -193,9 +193,9 @@ void life_end(struct actor *actor, int reason)
 static void count_end(struct actor *actor, bool panicked)
 {
     if (panicked) {
-        COUNT(actor->task.runtime, panicked);
+        COUNT(task_runtime(&actor->task), panicked);
     } else {
-        COUNT(actor->task.runtime, completed);
+        COUNT(task_runtime(&actor->task), completed);
     }
 }
 
@@ -274,10 +274,10 @@ int life_keep_reply(struct life *life, struct kept_reply reply)
 static void tell_dropped(struct actor *actor, const struct ambit_site *at)
 {
     RULE(OBL_REPLY_1);
-    log_line(actor->task.runtime, AMBIT_LOG_WARNING,
+    log_line(task_runtime(&actor->task), AMBIT_LOG_WARNING,
              "server \"%s\" ends without the reply it took at %s:%d; the "
              "caller is told that it is dead",
-             actor->task.name, at != NULL ? at->file : "?",
+             actor->stop.name, at != NULL ? at->file : "?",
              at != NULL ? at->line : 0);
 }
 
@@ -299,7 +299,7 @@ void life_drop_replies(struct actor *actor)
  * region looks there, and does not mind. */
 static void nudge(struct task *task)
 {
-    struct actor *actor = task->arg;
+    struct actor *actor = task_actor(task);
     owner_mark(&actor->self);
     if (mailbox_nudge(&actor->mailbox,
                       mailbox_generation(&actor->mailbox)) == PUSH_START) {
@@ -309,7 +309,7 @@ static void nudge(struct task *task)
 
 static void panic_begins(struct task *task)
 {
-    struct actor *actor = task->arg;
+    struct actor *actor = task_actor(task);
     actor->life->panicked = true;
     actor->life->reason = -EOWNERDEAD;
     if (actor->current != NULL) {
@@ -326,7 +326,7 @@ static void panic_begins(struct task *task)
 /* All scopes are closed, the region of the life with them. */
 static void panic_ends(struct task *task)
 {
-    struct actor *actor = task->arg;
+    struct actor *actor = task_actor(task);
     if (actor->life->own == NULL) {
         (void)life_close(actor);
     }
@@ -335,11 +335,18 @@ static void panic_ends(struct task *task)
 
 static void gone(struct task *task)
 {
-    struct actor *actor = CONTAINER_OF(task, struct actor, task);
-    runtime_free(task->runtime, SLAB_HANDLE_448, actor);
+    struct actor *actor = task_actor(task);
+    runtime_free(task_runtime(task), SLAB_HANDLE_384, actor);
+}
+
+static const char *name_of(const struct task *task)
+{
+    return CONTAINER_OF(task, const struct actor, task)->stop.name;
 }
 
 const struct task_hooks life_hooks = {
+    .turn = actor_turn,
+    .name = name_of,
     .nudge = nudge,
     .own_scope = open_region,
     .panic_begins = panic_begins,

@@ -73,7 +73,10 @@ struct message {
         void *reply_slot;  /* of a call */
         const void *ahead; /* else: likely a later message; only to be fetched */
     };
-    uint64_t reply_generation;
+    union {
+        uint64_t reply_generation; /* of a call */
+        const char *name;          /* of an actor's stop: that actor's */
+    };
 } __attribute__((aligned(16)));
 
 static inline void *message_body(struct message *message)

@@ -35,7 +35,7 @@ static bool reply_move(struct reply_slot *slot, uint64_t generation,
 
 struct reply_slot *reply_open(struct task *caller, void *ret, size_t size)
 {
-    struct runtime *runtime = caller->runtime;
+    struct runtime *runtime = task_runtime(caller);
     struct reply_slot *slot = runtime_alloc(runtime, SLAB_HANDLE_128);
     if (slot == NULL) {
         return NULL;

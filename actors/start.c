@@ -52,7 +52,7 @@ static void lone_ended(struct keeper *keeper, struct actor *actor, int reason)
     bool failed_later = actor->was_started;
     int result = start_result(actor, reason);
     struct task_exit exit = {
-        .name = actor->task.name,
+        .name = actor->stop.name,
         .end = reason == -EOWNERDEAD ? TASK_PANICKED : TASK_RETURNED,
         .result = reason,
     };
@@ -91,7 +91,7 @@ int actor_start(ambit_cx *cx, ambit_region *region,
     struct actor *actor;
     int rc = park_check_with(task, OWNER_WITHOUT(AMBIT_CAP_SPAWN));
     if (rc == 0) {
-        rc = actor_make(task->runtime, plan, &lone_keeper, &actor);
+        rc = actor_make(task_runtime(task), plan, &lone_keeper, &actor);
     }
     if (rc < 0) {
         return rc;

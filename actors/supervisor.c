@@ -137,7 +137,7 @@ static void observe(struct supervisor *supervisor, struct child *child,
         .gave_up = gave_up,
     };
     RULE(SUP_OBSERVE_1);
-    log_line(supervisor->task->runtime, AMBIT_LOG_INFO,
+    log_line(task_runtime(supervisor->task), AMBIT_LOG_INFO,
              "supervisor \"%s\": child \"%s\" ended (%s): %s",
              supervisor->options.name, child_name(child),
              ambit_strerror(reason), gave_up ? "giving up" : "starting again");
@@ -169,7 +169,7 @@ static int child_restart(struct supervisor *supervisor, struct child *child,
     do {
         if (intensity_spent(supervisor, clock_now_ns())) {
             observe(supervisor, child, reason, true);
-            log_line(supervisor->task->runtime, AMBIT_LOG_ERROR,
+            log_line(task_runtime(supervisor->task), AMBIT_LOG_ERROR,
                      "supervisor \"%s\" gives up: child \"%s\" needed more "
                      "than %u restarts within %.3f s",
                      supervisor->options.name, child_name(child),

@@ -95,7 +95,7 @@ static int quota_open(struct region *region, const struct ambit_budget *own)
         return 0;
     }
     struct quota *quota =
-        quota_make(around, region->host->runtime, region->name);
+        quota_make(around, task_runtime(region->host), region->name);
     if (quota == NULL) {
         return -ENOMEM;
     }
@@ -130,7 +130,7 @@ static struct quota *quota_around(struct region *region)
     if (region->parent == NULL) {
         return NULL;
     }
-    return mask_is_around(host, region->parent) ? host->mask->reserve
+    return mask_is_around(host, region->parent) ? host->wait->stack->mask->reserve
                                                 : region->parent->owner.quota;
 }
 
@@ -173,7 +173,7 @@ struct quota *reserve_make(struct region *region, struct quota *around)
 {
     struct quota *limits = region->owner.quota;
     struct quota *made =
-        quota_make(around, region->host->runtime, region->name);
+        quota_make(around, task_runtime(region->host), region->name);
     if (made == NULL) {
         return NULL;
     }
@@ -213,7 +213,7 @@ int ambit_charge(ambit_cx *cx, uint64_t n)
         RULE(REG_BUDGET_5);
     }
     if (rc < 0 && task->masked > 0) {
-        task->mask->overdrawn = true;
+        task->wait->stack->mask->overdrawn = true;
     }
     return rc;
 }

@@ -48,6 +48,7 @@ static void call_off(struct region *region)
 {
     list_for_each(node, &region->owner.tasks)
     {
+        fetch_lines(CONTAINER_OF(node_next_, struct task, sibling), 2);
         task_post_abort(CONTAINER_OF(node, struct task, sibling));
     }
     task_post_abort(region->host);
@@ -133,11 +134,14 @@ void region_cancel(struct region *region, enum ambit_cancel_kind kind,
     region_cancel_for(region, &cause);
 }
 
-/* The task that runs on this thread; NULL: none, or on no worker. */
+/* The task that runs on this thread, or ends; NULL: none, or on no worker. */
 static const char *caller_name(void)
 {
     struct worker *self = worker_self;
-    return self != NULL && self->current != NULL ? self->current->name : NULL;
+    if (self == NULL || self->current == NULL) {
+        return NULL;
+    }
+    return self->ending != NULL ? self->ending->name : task_name(self->current);
 }
 
 void ambit_cancel(ambit_region *public, const char *text)

@@ -65,7 +65,7 @@ int ambit_random(ambit_cx *cx, uint64_t *ret_value)
     struct task *task = task_of(cx);
     int rc = capability_needs(task->scope, AMBIT_CAP_RANDOM);
     if (rc == 0) {
-        *ret_value = runtime_random(task->runtime);
+        *ret_value = runtime_random(task_runtime(task));
     }
     return rc;
 }

@@ -177,7 +177,7 @@ static void run_move(struct run *run, enum run_state to)
 
 static int run_task(ambit_cx *cx, void *arg)
 {
-    struct run *run = arg;
+    struct run *run = *(struct run **)arg;
     run_move(run, RUN_BEGUN);
     run->result =
         branch_call(cx, run->branch, run->room, INT64_MAX, &run->made);
@@ -187,7 +187,7 @@ static int run_task(ambit_cx *cx, void *arg)
 /* However it ended; on the thread of its last step. */
 static void run_ended(struct task *task)
 {
-    struct run *run = task->arg;
+    struct run *run = *(struct run **)task_arg(task);
     if (task->end == TASK_PANICKED) {
         RULE(COMB_PANIC_1);
         run->result = -EOWNERDEAD;

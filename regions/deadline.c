@@ -94,7 +94,7 @@ static int deadline_post(struct region *region, int64_t deadline_ns)
         return rc;
     }
     *ask = (struct deadline_note){
-        {NULL, deadline_deliver}, region, deadline_ns};
+        {.deliver = deadline_deliver}, region, deadline_ns};
     worker_post(task_worker(region->host), &ask->note);
     return 0;
 }
@@ -126,7 +126,7 @@ int ambit_set_deadline(ambit_region *public, ambit_time deadline)
     if (region_is_cancelled(region)) {
         return -ESHUTDOWN;
     }
-    if (worker_self != task_worker(region->host)) {
+    if (!task_is_at(region->host, worker_self)) {
         return deadline_post(region, deadline.ns);
     }
     if (is_closed(region)) {

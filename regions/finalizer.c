@@ -64,7 +64,7 @@ static int put(struct region *region, struct finalizer *made)
 
 static int finalizer_push(struct region *region, struct finalizer what)
 {
-    struct runtime *runtime = region->host->runtime;
+    struct runtime *runtime = task_runtime(region->host);
     struct finalizer *made = runtime_alloc(runtime, SLAB_64);
     int rc = made == NULL ? -ENOMEM : reserve_need(region);
     if (rc == 0) {
@@ -132,7 +132,7 @@ static void overran(struct finalizing *run, int result, const char *of)
     if (region->final_failure == 0) {
         region->final_failure = result;
     }
-    log_line(region->host->runtime, AMBIT_LOG_WARNING,
+    log_line(task_runtime(region->host), AMBIT_LOG_WARNING,
              "region \"%s\": its clean-up has overrun: the %s is spent in "
              "finalizer %s (%s:%d), whose waits are called off",
              region->name != NULL ? region->name : "scope", of, now->name,
@@ -184,7 +184,7 @@ void finalizers_run(struct region *region)
     for (; top != NULL; top = finalizer_pop(region)) {
         run.now = *top;
         if (!run.now.lent) {
-            runtime_free(host->runtime, SLAB_64, top);
+            runtime_free(task_runtime(host), SLAB_64, top);
         }
         finalizer_call(&run);
     }

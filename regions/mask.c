@@ -24,20 +24,21 @@ _Static_assert(sizeof(struct mask) <=
 
 bool mask_is_around(const struct task *task, const struct region *region)
 {
-    return task->masked > 0 && task->mask->base == &region->owner;
+    return task->masked > 0 && task->wait->stack->mask->base == &region->owner;
 }
 
 void mask_begin(struct mask *mask, struct task *task, struct quota *reserve,
                 int64_t ns, void (*fired)(struct timer *timer))
 {
     *mask = (struct mask){
-        .outer = task->masked > 0 ? task->mask : NULL,
+        .outer = task->masked > 0 ? task->wait->stack->mask : NULL,
         .task = task,
         .base = task->scope,
         .reserve = reserve,
     };
     RULE(REG_MASK_1);
-    task->mask = mask;
+    task->wait = worker_self->current_stack->wait;
+    task->wait->stack->mask = mask;
     task->masked++;
     timer_init(&mask->timer, fired);
     worker_timer_arm(&mask->timer, ambit_after(ambit_ns(ns)).ns);
@@ -47,10 +48,10 @@ void mask_end(struct mask *mask)
 {
     struct task *task = mask->task;
     ASSERT(task->masked > 0);
-    ASSERT(task->mask == mask);
+    ASSERT(task->wait->stack->mask == mask);
     worker_timer_disarm(&mask->timer);
     task->mask_spent -= mask->spent;
-    task->mask = mask->outer;
+    task->wait->stack->mask = mask->outer;
     task->masked--;
     quota_unref(mask->owns_reserve ? mask->reserve : NULL);
 }
@@ -74,7 +75,7 @@ void mask_expire(struct mask *mask)
 void mask_drop_all(struct task *task)
 {
     while (task->masked > 0) {
-        mask_end(task->mask);
+        mask_end(task->wait->stack->mask);
     }
 }
 
@@ -88,10 +89,10 @@ static void mask_fired(struct timer *timer)
     struct mask *mask = CONTAINER_OF(timer, struct mask, timer);
     struct task *task = mask->task;
     const struct ambit_site *at = task->cx.at;
-    log_line(task->runtime, AMBIT_LOG_WARNING,
+    log_line(task_runtime(task), AMBIT_LOG_WARNING,
              "task \"%s\": the time of a mask is spent; what it still waits "
              "for is called off (%s:%d)",
-             task->name, at != NULL ? at->file : "?",
+             task_name(task), at != NULL ? at->file : "?",
              at != NULL ? at->line : 0);
     RULE(REG_MASK_3);
     mask_expire(mask);
@@ -101,10 +102,10 @@ static int refuse_depth(struct task *task)
 {
     const struct ambit_site *at = task->cx.at;
     RULE(REG_MASK_2);
-    log_line(task->runtime, AMBIT_LOG_WARNING,
+    log_line(task_runtime(task), AMBIT_LOG_WARNING,
              "task \"%s\": a mask inside of %u others is refused; the limit is "
              "%d (%s:%d)",
-             task->name, task->masked, AMBIT_MASKS_MAX,
+             task_name(task), task->masked, AMBIT_MASKS_MAX,
              at != NULL ? at->file : "?", at != NULL ? at->line : 0);
     return -EDQUOT;
 }
@@ -112,7 +113,7 @@ static int refuse_depth(struct task *task)
 /* A mask inside of another one draws on the same reserve. */
 static int mask_reserve(struct task *task, struct quota **ret_reserve)
 {
-    *ret_reserve = task->masked > 0 ? task->mask->reserve : NULL;
+    *ret_reserve = task->masked > 0 ? task->wait->stack->mask->reserve : NULL;
     if (task->masked > 0 || task->scope->quota == NULL) {
         return 0;
     }
@@ -165,7 +166,7 @@ void ambit_mask_end(struct ambit_mask_block *block)
     }
     struct mask *mask = block_mask(block);
     struct task *task = mask->task;
-    REQUIRE(task->masked > 0 && task->mask == mask,
+    REQUIRE(task->masked > 0 && task->wait->stack->mask == mask,
             "masks are ended innermost first");
     REQUIRE(task->scope == mask->base,
             "a scope opened in a mask is closed before the mask ends");

@@ -199,7 +199,7 @@ static const char *name_of(const struct region *region)
 static void report(struct region *region, const struct due *due)
 {
     RULE(OBL_CLOSE_2);
-    log_line(region->host->runtime, AMBIT_LOG_WARNING,
+    log_line(task_runtime(region->host), AMBIT_LOG_WARNING,
              "region \"%s\": the %s made at %s:%d was left unresolved; it is "
              "aborted",
              name_of(region), due->what, due->site->file, due->site->line);
@@ -225,7 +225,7 @@ static void settle_all(struct region *region)
         owed_drop(region);
     }
     if (aborted > REPORT_MAX) {
-        log_line(region->host->runtime, AMBIT_LOG_WARNING,
+        log_line(task_runtime(region->host), AMBIT_LOG_WARNING,
                  "region \"%s\": %u more were left unresolved and are aborted",
                  name_of(region), (unsigned)aborted - REPORT_MAX);
     }

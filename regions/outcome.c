@@ -114,7 +114,7 @@ static bool keep(struct region *region, const struct ambit_child_end *end,
 static void tell(struct region *region, const struct ambit_child_end *end)
 {
     RULE(REG_POLICY_3);
-    log_line(region->host->runtime, AMBIT_LOG_INFO,
+    log_line(task_runtime(region->host), AMBIT_LOG_INFO,
              "task \"%s\" of region \"%s\" failed on its own: %s", end->task,
              region->name != NULL ? region->name : "scope",
              end->end == AMBIT_ENDED_PANICKED ? "it panicked"

@@ -62,7 +62,7 @@ void region_take_place(struct region *region, struct task *host)
 void region_move_masks(struct task *task, struct task_owner *from,
                        struct task_owner *to)
 {
-    struct mask *at = task->masked > 0 ? task->mask : NULL;
+    struct mask *at = task->masked > 0 ? task->wait->stack->mask : NULL;
     for (; at != NULL; at = at->outer) {
         at->base = at->base == from ? to : at->base;
     }

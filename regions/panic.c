@@ -18,8 +18,8 @@ static void say(struct task *task, const char *format, va_list args)
     char text[512];
     const struct ambit_site *at = task->cx.at;
     vsnprintf(text, sizeof text, format, args);
-    log_line(task->runtime, AMBIT_LOG_ERROR, "task \"%s\" panicked: %s (%s:%d)",
-             task->name, text, at != NULL ? at->file : "?",
+    log_line(task_runtime(task), AMBIT_LOG_ERROR, "task \"%s\" panicked: %s (%s:%d)",
+             task_name(task), text, at != NULL ? at->file : "?",
              at != NULL ? at->line : 0);
 }
 
@@ -41,7 +41,7 @@ void ambit_panic(ambit_cx *cx, const char *format, ...)
     say(task, format, args);
     va_end(args);
     RULE(TASK_PANIC_2);
-    if (task_worker(task) == NULL) {
+    if (task_is_at_large(task)) {
         task_jump_out(task);
     }
     if (task->hooks != NULL && task->hooks->panic_begins != NULL) {

@@ -128,7 +128,7 @@ static void page_add(struct heap *heap, struct ref_page *page)
 static bool refs_grow(struct region *region, struct heap *heap)
 {
     struct task *host = region->host;
-    struct ref_page *page = runtime_alloc(host->runtime, SLAB_HANDLE_512);
+    struct ref_page *page = runtime_alloc(task_runtime(host), SLAB_HANDLE_512);
     if (page == NULL) {
         return false;
     }
@@ -325,6 +325,6 @@ void refs_close(struct region *region, struct heap *heap)
         for (unsigned i = 0; i < PAGE_REFS; i++) {
             slot_wait(host, &page->words[i]);
         }
-        page_free(host->runtime, page);
+        page_free(task_runtime(host), page);
     }
 }

@@ -28,7 +28,7 @@ static int describe(const struct task *task, char *text, size_t room)
 {
     const struct ambit_site *at = task->cx.at;
     return snprintf(text, room, "; task \"%s\" waits for %s, last seen at %s:%d",
-                    task->name, park_kind_name((enum park_kind)task->kind),
+                    task_name(task), park_kind_name((enum park_kind)task->kind),
                     at != NULL ? at->file : "?", at != NULL ? at->line : 0);
 }
 
@@ -41,7 +41,7 @@ static unsigned collect(struct region *region, struct worker *worker,
     list_for_each(node, &region->owner.tasks)
     {
         struct task *task = CONTAINER_OF(node, struct task, sibling);
-        if (task_worker(task) != worker || ++found > REPORT_TASKS) {
+        if (!task_is_at(task, worker) || ++found > REPORT_TASKS) {
             continue;
         }
         int n = describe(task, text + at, room - at);
@@ -73,7 +73,7 @@ static void ask_worker(struct region *region, struct worker *worker)
     if (ask == NULL) {
         return; /* a report less */
     }
-    *ask = (struct report_note){{NULL, report_deliver}, region};
+    *ask = (struct report_note){{.deliver = report_deliver}, region};
     word_hold(&region->word); /* for as long as the note is on its way */
     worker_post(worker, &ask->note);
 }
@@ -81,7 +81,7 @@ static void ask_worker(struct region *region, struct worker *worker)
 void report_fired(struct timer *timer)
 {
     struct region *region = CONTAINER_OF(timer, struct region, close_timer);
-    struct runtime *runtime = region->host->runtime;
+    struct runtime *runtime = task_runtime(region->host);
     uint64_t word = word_load(&region->word);
     RULE(REG_CLOSE_5);
     log_line(runtime, AMBIT_LOG_WARNING,

@@ -90,7 +90,7 @@ int ambit_retry_(ambit_cx *cx, struct ambit_branch branch,
         if (attempt == options.attempts_max || !is_worth_it(&options, rc)) {
             return rc;
         }
-        uint32_t random = (uint32_t)runtime_random(task_of(cx)->runtime);
+        uint32_t random = (uint32_t)runtime_random(task_runtime(task_of(cx)));
         int woken = ambit_sleep(
             cx, ambit_ns(retry_pause_ns(&options, attempt, random)));
         if (woken < 0) {

@@ -27,7 +27,7 @@ int ambit_ring_open_(ambit_region *public, ambit_ring **ret_ring,
                                                  : sizeof options;
     struct ring *ring = NULL;
     memcpy(&options, given, known);
-    int rc = ring_create(&ring, region_of(public)->host->runtime, &options);
+    int rc = ring_create(&ring, task_runtime(region_of(public)->host), &options);
     if (rc < 0) {
         return rc;
     }

@@ -29,7 +29,7 @@ static void root_exited(struct task_owner *owner, struct task_exit *exit)
     if (exit->end == TASK_RETURNED && exit->result < 0) {
         root->result = exit->result; /* it could not be given a stack */
     }
-    runtime_finish(root->task.runtime);
+    runtime_finish(task_runtime(&root->task));
 }
 
 static void stop_deliver(struct worker *worker, struct note *note)
@@ -46,7 +46,7 @@ static void stop_deliver(struct worker *worker, struct note *note)
 /* From here on ambit_runtime_stop() finds us. */
 static void stop_offer(struct root *root)
 {
-    struct runtime *runtime = root->task.runtime;
+    struct runtime *runtime = task_runtime(&root->task);
     root->stop.deliver = stop_deliver;
     /* ORDER(stop-note): release.  Pairs with the exchange in
      * ambit_runtime_stop(), which then owns the note. */
@@ -59,7 +59,7 @@ static bool stop_withdraw(struct root *root)
 {
     /* ORDER(stop-note): acq_rel.  Pairs with the exchange there: one of the
      * two gets the note. */
-    return atomic_exchange_explicit(&root->task.runtime->stop_note, NULL,
+    return atomic_exchange_explicit(&task_runtime(&root->task)->stop_note, NULL,
                                     memory_order_acq_rel) == NULL;
 }
 
@@ -88,7 +88,8 @@ static void stop_settle(struct root *root)
 
 static int root_main(ambit_cx *cx, void *arg)
 {
-    struct root *root = arg;
+    struct root *root = CONTAINER_OF(cx, struct root, task.cx);
+    (void)arg;
     struct ambit_scope_options options = {.name = "root"};
     int rc = region_open(&root->region, NULL, task_of(cx), &options);
     ASSERT(rc == 0);
@@ -107,7 +108,16 @@ static void root_panicked(struct task *task)
     task_exit_now(task, TASK_PANICKED, -EOWNERDEAD);
 }
 
-static const struct task_hooks root_hooks = {.panic_ends = root_panicked};
+static const char *root_name(const struct task *task)
+{
+    (void)task;
+    return "main";
+}
+
+static const struct task_hooks root_hooks = {
+    .name = root_name,
+    .panic_ends = root_panicked,
+};
 
 int ambit_runtime_run(ambit_runtime *public, ambit_task_fn *fn, void *arg)
 {
@@ -116,8 +126,7 @@ int ambit_runtime_run(ambit_runtime *public, ambit_task_fn *fn, void *arg)
     REQUIRE(!runtime->running, "a runtime has one run at a time");
     runtime->running = true;
     task_owner_init(&root.owner, root_exited);
-    task_init(&root.task, runtime, &root.owner, root_main, &root);
-    root.task.name = "main";
+    task_init(&root.task, runtime, &root.owner, root_main);
     root.task.hooks = &root_hooks;
     count_shared(&runtime->foreign.spawned);
     int rc = runtime_execute(runtime, &root.task);

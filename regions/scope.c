@@ -38,7 +38,7 @@ int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
     block->region = NULL;
     block->reached_end = false;
     block->left = true;
-    if (task_worker(host) == NULL) {
+    if (task_is_at_large(host)) {
         return -EPERM;
     }
     int rc = region_need(host);

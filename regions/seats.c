@@ -78,8 +78,8 @@ static bool is_of(const struct task *task, const struct region *region)
 bool seats_take(struct region *region)
 {
     struct worker *worker = worker_self;
-    if (worker == NULL || worker->ending || !is_of(worker->current, region) ||
-        !may_have(region)) {
+    if (worker == NULL || worker->ending != NULL ||
+        !is_of(worker->current, region) || !may_have(region)) {
         return false;
     }
     if (seats_owner(&worker->seats) != &region->owner) {
@@ -134,7 +134,7 @@ static uint32_t in_hand(struct worker *worker, struct region *region)
  * is being taken or given back is taken for a task, and none for a place. */
 uint32_t seats_tasks(struct region *region)
 {
-    struct runtime *runtime = region->host->runtime;
+    struct runtime *runtime = task_runtime(region->host);
     uint32_t before[WORKERS_MAX];
     for (unsigned i = 0; i < runtime->worker_count; i++) {
         before[i] = in_hand(runtime->workers[i], region);

@@ -13,11 +13,21 @@
 
 static void dress(struct task *task, const struct ambit_spawn_options *options)
 {
-    task->name = options->name != NULL ? options->name : task->name;
     task->tier = (uint8_t)options->tier;
     task->pinned = options->tier == AMBIT_FIBER ||
                    options->placement >= AMBIT_PINNED;
-    task->dispose = options->dispose;
+}
+
+/* What of the options lies behind the record; NULL: nothing. */
+static inline const struct task_extras *
+extras_of(const struct ambit_spawn_options *options, struct task_extras *extras)
+{
+    if (LIKELY(options == NULL) ||
+        (options->name == NULL && options->dispose == NULL)) {
+        return NULL;
+    }
+    *extras = (struct task_extras){options->name, options->dispose};
+    return extras;
 }
 
 static int make(struct region *region, ambit_task_fn *fn, const void *arg,
@@ -25,8 +35,10 @@ static int make(struct region *region, ambit_task_fn *fn, const void *arg,
                 struct task **ret_task)
 {
     struct task *task;
-    int rc = task_make(region->host->runtime, &region->owner, fn, arg,
-                       arg_size, &task);
+    struct task_extras extras;
+    int rc = task_make(task_runtime(region->host), &region->owner, fn, arg,
+                       arg != NULL ? arg_size : 0, extras_of(options, &extras),
+                       &task);
     if (rc < 0) {
         return rc;
     }
@@ -45,7 +57,7 @@ static void run_job(struct blocking_job *job)
 /* One more that waits for its first run: 0, or -EAGAIN. */
 static int may_wait(struct task *task)
 {
-    return LIKELY(task->runtime->options.unstarted_max == 0)
+    return LIKELY(task_runtime(task)->options.unstarted_max == 0)
                ? 0
                : task_count(task);
 }
@@ -71,7 +83,7 @@ static int start(struct region *region, struct task *task,
     list_init(&task->job.node);
     /* In the list from the start: a cancel takes it out of the pool's queue. */
     task_list(task);
-    int rc = blocking_submit(region->host->runtime->pool, &task->job);
+    int rc = blocking_submit(task_runtime(region->host)->pool, &task->job);
     if (rc < 0) {
         task_unlist(task);
     }
@@ -81,7 +93,7 @@ static int start(struct region *region, struct task *task,
 static bool here_is_a_worker(struct region *region)
 {
     return worker_self != NULL &&
-           worker_self->runtime == region->host->runtime;
+           worker_self->runtime == task_runtime(region->host);
 }
 
 /* What the options need.  0 and the worker they name, NULL for any; or -EPERM,
@@ -94,7 +106,7 @@ static int check_options(struct region *region,
         RULE(TASK_SPAWN_4);
         return -EPERM;
     }
-    int rc = place_choose(region->host->runtime, options, ret_worker);
+    int rc = place_choose(task_runtime(region->host), options, ret_worker);
     if (rc == 0 && options->tier == AMBIT_BLOCKING) {
         rc = capability_needs(&region->owner, AMBIT_CAP_BLOCKING);
     }
@@ -133,7 +145,7 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
         region_leave(region, REGION_TASK);
         return rc;
     }
-    COUNT(region->host->runtime, spawned);
+    COUNT(task_runtime(region->host), spawned);
     if (joinable) {
         *options->ret_task = handle;
     }
@@ -146,29 +158,38 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
 
 /* On a worker that has a place in hand nothing else stands in the way of most
  * spawns.  NULL: nothing was done. */
-static inline struct task *make_seated(struct worker *worker,
+ALWAYS_INLINE static struct task *make_seated(struct worker *worker,
                                        struct region *region,
                                        ambit_task_fn *fn, const void *arg,
-                                       size_t arg_size)
+                                       size_t arg_size,
+                                       const struct ambit_spawn_options *options)
 {
     /* ORDER(cancel): acquire.  Pairs with the change in mark(). */
     uint32_t flags =
         atomic_load_explicit(&region->owner.flags, memory_order_acquire);
     if (UNLIKELY(worker == NULL || (flags & SPAWN_BARS) != 0 ||
-                 arg_size > TASK_ARG_BEHIND ||
-                 worker->runtime->options.unstarted_max > 0 ||
-                 !seats_spend(worker, &region->owner))) {
+                 arg_size > TASK_ARG_FITS ||
+                 worker->runtime->options.unstarted_max > 0)) {
         return NULL;
     }
-    struct task *task =
-        task_make_here(worker, &region->owner, fn, arg, arg_size);
+    if (UNLIKELY(!seats_spend(worker, &region->owner))) {
+        return NULL;
+    }
+    if (UNLIKELY(arg == NULL)) {
+        arg_size = 0;
+    }
+    struct task_extras extras;
+    struct task *task = task_make_here(worker, &region->owner, fn, arg,
+                                       arg_size, extras_of(options, &extras));
     if (UNLIKELY(task == NULL)) {
         seats_keep(worker, &region->owner);
+    } else if (options != NULL) {
+        dress(task, options);
     }
     return task;
 }
 
-static inline void queue_seated(struct worker *worker, struct task *task)
+ALWAYS_INLINE static void queue_seated(struct worker *worker, struct task *task)
 {
     worker_spawns(worker, task);
     count_own(&worker->stats.spawned);
@@ -177,30 +198,50 @@ static inline void queue_seated(struct worker *worker, struct task *task)
 /* Any worker may run it, and no thread of the pool. */
 static inline bool is_usual(const struct ambit_spawn_options *options)
 {
-    return options == NULL || (options->tier == AMBIT_SEND &&
-                               options->placement == AMBIT_STEALABLE);
+    return options->tier == AMBIT_SEND &&
+           options->placement == AMBIT_STEALABLE;
+}
+
+/* Made twice: who gives no options does not ask for any. */
+ALWAYS_INLINE static int spawn_usual(struct region *region, ambit_task_fn *fn,
+                                     const void *arg, size_t arg_size,
+                                     const struct ambit_spawn_options *options)
+{
+    struct worker *worker = worker_self;
+    struct task *task =
+        make_seated(worker, region, fn, arg, arg_size, options);
+    if (UNLIKELY(task == NULL)) {
+        return spawn_with(region, fn, arg, arg_size, options);
+    }
+    if (options != NULL && options->ret_task != NULL) {
+        *options->ret_task = join_handle(task);
+    }
+    queue_seated(worker, task);
+    return 0;
+}
+
+static NOINLINE int spawn_bare(struct region *region, ambit_task_fn *fn,
+                               const void *arg, size_t arg_size)
+{
+    return spawn_usual(region, fn, arg, arg_size, NULL);
+}
+
+static NOINLINE int spawn_dressed(struct region *region, ambit_task_fn *fn,
+                                  const void *arg, size_t arg_size,
+                                  const struct ambit_spawn_options *options)
+{
+    return is_usual(options)
+               ? spawn_usual(region, fn, arg, arg_size, options)
+               : spawn_with(region, fn, arg, arg_size, options);
 }
 
 int ambit_spawn_(ambit_region *public, ambit_task_fn *fn, const void *arg,
                  size_t arg_size, const struct ambit_spawn_options *options)
 {
     struct region *region = region_of(public);
-    struct worker *worker = worker_self;
-    struct task *task =
-        LIKELY(is_usual(options))
-            ? make_seated(worker, region, fn, arg, arg_size)
-            : NULL;
-    if (UNLIKELY(task == NULL)) {
-        return spawn_with(region, fn, arg, arg_size, options);
-    }
-    if (options != NULL) {
-        dress(task, options);
-        if (options->ret_task != NULL) {
-            *options->ret_task = join_handle(task);
-        }
-    }
-    queue_seated(worker, task);
-    return 0;
+    return options != NULL
+               ? spawn_dressed(region, fn, arg, arg_size, options)
+               : spawn_bare(region, fn, arg, arg_size);
 }
 
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
@@ -212,15 +253,14 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
     if (rc < 0) {
         return rc;
     }
-    rc = make(region, fn, NULL, 0, NULL, &task);
+    struct ambit_spawn_options options = {.name = name};
+    rc = make(region, fn, &arg, sizeof arg, &options, &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;
     }
-    task->name = name != NULL ? name : task->name;
     task->hooks = hooks;
-    task->arg = arg;
-    COUNT(region->host->runtime, spawned);
+    COUNT(task_runtime(region->host), spawned);
     task_start(task, true);
     return 0;
 }
@@ -234,7 +274,7 @@ static int spawn_poll_with(struct region *region, ambit_step_fn *step,
     if (rc < 0) {
         return rc;
     }
-    rc = make(region, poll_turn, state, state_size, options, &task);
+    rc = make(region, step, state, state_size, options, &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;
@@ -245,11 +285,37 @@ static int spawn_poll_with(struct region *region, ambit_step_fn *step,
         region_leave(region, REGION_TASK);
         return rc;
     }
-    poll_prepare(task, step);
-    COUNT(region->host->runtime, spawned);
+    poll_prepare(task);
+    COUNT(task_runtime(region->host), spawned);
     task_list(task); /* idle or not: a cancel of the region wakes it */
     task_start(task, true);
     return 0;
+}
+
+ALWAYS_INLINE static int spawn_poll(struct region *region, ambit_step_fn *step,
+                                    const void *state, size_t state_size,
+                                    const struct ambit_spawn_options *options)
+{
+    struct worker *worker = worker_self;
+    struct task *task =
+        make_seated(worker, region, step, state, state_size, options);
+    if (UNLIKELY(task == NULL)) {
+        return spawn_poll_with(region, step, state, state_size, options);
+    }
+    poll_prepare(task);
+    task_list(task);
+    queue_seated(worker, task);
+    return 0;
+}
+
+static NOINLINE int spawn_poll_dressed(struct region *region,
+                                       ambit_step_fn *step, const void *state,
+                                       size_t state_size,
+                                       const struct ambit_spawn_options *options)
+{
+    return is_usual(options) && options->ret_task == NULL
+               ? spawn_poll(region, step, state, state_size, options)
+               : -EINVAL;
 }
 
 int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
@@ -257,21 +323,7 @@ int ambit_spawn_poll_(ambit_region *public, ambit_step_fn *step,
                       const struct ambit_spawn_options *options)
 {
     struct region *region = region_of(public);
-    struct worker *worker = worker_self;
-    if (!is_usual(options) ||
-        (options != NULL && options->ret_task != NULL)) {
-        return -EINVAL;
-    }
-    struct task *task =
-        make_seated(worker, region, poll_turn, state, state_size);
-    if (UNLIKELY(task == NULL)) {
-        return spawn_poll_with(region, step, state, state_size, options);
-    }
-    if (options != NULL) {
-        dress(task, options);
-    }
-    poll_prepare(task, step);
-    task_list(task);
-    queue_seated(worker, task);
-    return 0;
+    return options != NULL
+               ? spawn_poll_dressed(region, step, state, state_size, options)
+               : spawn_poll(region, step, state, state_size, NULL);
 }

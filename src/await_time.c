@@ -16,7 +16,7 @@
 enum { ARMED, FIRED, ORPHAN };
 
 struct timed {
-    struct timer timer;
+    struct timer_about timer; /* about the task */
     struct note note;
     struct worker *worker; /* whose timer it is */
     struct runtime *runtime;
@@ -49,7 +49,7 @@ static void timed_free(struct timed *timed)
 
 static void timed_fired(struct timer *timer)
 {
-    struct timed *timed = CONTAINER_OF(timer, struct timed, timer);
+    struct timed *timed = CONTAINER_OF(timer, struct timed, timer.timer);
     ambit_waker waker = timed->waker;
     if (timed_move(timed, FIRED)) {
         RULE(TIME_1);
@@ -61,7 +61,7 @@ static void timed_disarm(struct worker *worker, struct note *note)
 {
     struct timed *timed = CONTAINER_OF(note, struct timed, note);
     (void)worker;
-    worker_timer_disarm(&timed->timer);
+    worker_timer_disarm(&timed->timer.timer);
     timed_free(timed);
 }
 
@@ -99,15 +99,15 @@ static const struct await_kind in_time = {timed_is_over, timed_call_off,
 static struct timed *timed_make(struct task *task, ambit_waker waker,
                                 int64_t when_ns)
 {
-    struct timed *timed = runtime_alloc(task->runtime, SLAB_128);
+    struct timed *timed = runtime_alloc(task_runtime(task), SLAB_128);
     if (timed != NULL) {
-        timer_init(&timed->timer, timed_fired);
+        timer_init_about(&timed->timer, timed_fired, task);
         timed->note.deliver = timed_disarm;
         timed->worker = worker_self;
-        timed->runtime = task->runtime;
+        timed->runtime = task_runtime(task);
         timed->waker = waker;
         atomic_init(&timed->state, ARMED);
-        worker_timer_arm(&timed->timer, when_ns);
+        worker_timer_arm(&timed->timer.timer, when_ns);
     }
     return timed;
 }

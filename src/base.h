@@ -122,4 +122,16 @@ static inline void cpu_step_back(unsigned pauses)
 #endif
 }
 
+/* Has so many lines fetched that will be wanted soon: a crowd that was parked for
+ * long is in no cache.  A hint; it may be anything.  The empty line of assembly is
+ * none: gcc drops a loop that does nothing but fetch. */
+ALWAYS_INLINE static void fetch_lines(const void *first, unsigned lines)
+{
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < lines; i++) {
+        __builtin_prefetch((const char *)first + i * CACHE_LINE);
+        __asm__ volatile("");
+    }
+}
+
 #endif

@@ -218,7 +218,7 @@ void *deque_pop(struct deque *deque)
     return item;
 }
 
-HOT_PATH void *deque_pop_alone(struct deque *deque)
+ALWAYS_INLINE void *deque_pop_alone(struct deque *deque)
 {
     int64_t last = own_bottom(deque) - 1;
     /* ORDER(deque-top): relaxed.  Moved by this thread only. */
@@ -229,7 +229,7 @@ HOT_PATH void *deque_pop_alone(struct deque *deque)
     return ring_get(own_ring(deque), last);
 }
 
-HOT_PATH const void *deque_ahead(struct deque *deque, int64_t others)
+ALWAYS_INLINE const void *deque_ahead(struct deque *deque, int64_t others)
 {
     int64_t at = own_bottom(deque) - 1 - others;
     return at >= deque->top_seen ? ring_get(own_ring(deque), at) : NULL;

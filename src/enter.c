@@ -73,7 +73,7 @@ static void refuse_stack(struct worker *worker, struct task *task)
     log_line(worker->runtime, AMBIT_LOG_ERROR,
              "task \"%s\" cannot start: all %zu stacks of worker %u are in use "
              "(option .stacks_max)",
-             task->name, stack_lent(&worker->stacks), worker->index);
+             task_name(task), stack_lent(&worker->stacks), worker->index);
     task_enter_worker(task, worker);
     task_refuse(task, -ENOMEM);
 }
@@ -136,7 +136,7 @@ static struct stack *next_fresh(struct worker *worker)
     } else if (worker->current == NULL) {
         refuse_stack(worker, task);
     } else {
-        queue_push(&worker->pinned, &task->wake_note);
+        queue_push(&worker->pinned, &task->link);
         worker->queued |= QUEUED_NEW;
     }
     return stack;
@@ -147,7 +147,7 @@ static inline struct stack *next_ready(struct worker *worker)
 {
     struct task *task = next_ready_task(worker);
     make_current(worker, task);
-    return task->stack;
+    return task->wait->stack;
 }
 
 /* Ready ones are all there is: they come one after the other, without passes. */
@@ -163,12 +163,12 @@ static inline struct stack *only_ready(struct worker *worker)
     struct task *task = take_ready(worker);
     worker->fresh_left = WORKER_BATCH; /* for new ones that come now */
     make_current(worker, task);
-    return task->stack;
+    return task->wait->stack;
 }
 
 /* Between two passes: the stack of the next one, or NULL: the batches are spent,
  * or there is none.  Unstarted ones and passes of ready ones take turns. */
-static inline struct stack *choose(struct worker *worker)
+ALWAYS_INLINE static struct stack *choose(struct worker *worker)
 {
     struct stack *stack = is_fresh_turn(worker) && has_fresh(worker)
                               ? next_fresh(worker)
@@ -219,7 +219,6 @@ static void stack_body(void *arg)
     for (;;) {
         struct worker *worker = worker_self;
         struct task *task = stack->task;
-        task->stack = stack;
         worker->current = task;
         task_enter_worker(task, worker);
         RULE(WRK_STEAL_2);
@@ -250,10 +249,9 @@ static inline bool is_in_pass(struct worker *worker)
            worker->ready.first != NULL;
 }
 
-HOT_PATH void worker_switch_out(struct worker *worker, struct task *task)
+HOT_PATH void worker_switch_out(struct worker *worker)
 {
     struct stack *next = NULL;
-    CHECK(task->stack == worker->current_stack);
     if (LIKELY(is_only_ready(worker))) {
         next = only_ready(worker);
     } else if (is_quiet(worker)) {
@@ -263,7 +261,7 @@ HOT_PATH void worker_switch_out(struct worker *worker, struct task *task)
             next = choose(worker);
         }
     }
-    hand_over(worker, task->stack, next);
+    hand_over(worker, worker->current_stack, next);
 }
 
 _Noreturn void worker_drop_stack(struct worker *worker)
@@ -291,7 +289,7 @@ void worker_go_on(struct worker *worker, struct task *task)
 {
     pass_end(worker); /* it may have been the last of one */
     make_current(worker, task);
-    enter(worker, task->stack);
+    enter(worker, task->wait->stack);
 }
 
 void worker_begin(struct worker *worker, struct task *task)

@@ -19,27 +19,23 @@ void worker_run_batches(struct worker *worker, bool fresh_first);
 void worker_go_on(struct worker *worker, struct task *task);
 void worker_begin(struct worker *worker, struct task *task);
 
-/* A crowd that was parked for long is in no cache: what the next one is about
- * to touch is fetched while this one runs.  A hint; it may be anything. */
-static inline void fetch_lines(const void *first, unsigned lines)
+static inline struct stack_wait *wait_of(const struct link *link)
 {
-    for (unsigned i = 0; i < lines; i++) {
-        __builtin_prefetch((const char *)first + i * CACHE_LINE);
-    }
+    return CONTAINER_OF(link, const struct task, link)->wait;
 }
 
-/* The frames of the next one, and where those of the one after are. */
-static inline void fetch_ready(const struct note *note)
+/* The frames of the next one, the stack of the one after, where that of the
+ * third is, and the record of the fourth: each was fetched for the step before.
+ * Fewer are no crowd. */
+static inline void fetch_ready(const struct link *first)
 {
-    if (note != NULL) {
-        struct stack *stack =
-            CONTAINER_OF(note, struct task, wake_note)->stack;
-        fetch_lines(stack->fiber.sp, 6);
-        if (note->next != NULL) {
-            __builtin_prefetch(
-                CONTAINER_OF(note->next, struct task, wake_note)->stack);
-            __builtin_prefetch(note->next->next);
-        }
+    const struct link *second = first != NULL ? first->next : NULL;
+    const struct link *third = second != NULL ? second->next : NULL;
+    if (third != NULL) {
+        fetch_lines(wait_of(first)->stack->fiber.sp, 6);
+        fetch_lines(wait_of(second)->stack, 1);
+        fetch_lines(wait_of(third), 1);
+        fetch_lines(third->next, 2);
     }
 }
 

@@ -9,8 +9,7 @@
  */
 #include "src/lane.h"
 
-#include "src/task.h"
-#include "src/worker.h"
+#include "src/enter.h"
 
 #include <stdlib.h>
 
@@ -102,18 +101,18 @@ void lane_push(struct worker *worker, struct task *task, uint32_t flags)
 {
     struct lanes *lanes = &worker->lanes;
     if ((flags & OWNER_CANCELLED) != 0) {
-        queue_push(&lanes->cancelled, &task->wake_note);
+        queue_push(&lanes->cancelled, &task->link);
     } else if ((flags & OWNER_TIMED) != 0) {
         /* ORDER(due): relaxed.  A hint; pairs with owner_is_due(). */
         int64_t due_ns = atomic_load_explicit(&task->scope->due_ns,
                                               memory_order_relaxed);
         if (!timed_push(lanes, task, due_ns)) {
             /* No memory for its place: one of the normal ones. */
-            queue_push(&worker->ready, &task->wake_note);
+            queue_push(&worker->ready, &task->link);
             return;
         }
     } else {
-        queue_push(&lanes->low[low_index(flags)], &task->wake_note);
+        queue_push(&lanes->low[low_index(flags)], &task->link);
     }
     lanes->waiting++;
     worker->queued |= QUEUED_LANES;
@@ -128,7 +127,7 @@ void lane_push_fresh(struct worker *worker, struct task *task, uint32_t flags)
      * the load in low_len(). */
     atomic_store_explicit(&lanes->any_low, true, memory_order_relaxed);
     if (task->pinned || deque_push(&lanes->low_fresh[i], task) < 0) {
-        queue_push(&lanes->low[i], &task->wake_note);
+        queue_push(&lanes->low[i], &task->link);
         lanes->waiting++;
     }
 }
@@ -174,8 +173,8 @@ static unsigned choose(struct worker *worker)
 static struct task *pop_queue(struct task_queue *queue)
 {
     queue_pick(queue);
-    struct note *note = queue_pop(queue);
-    return CONTAINER_OF(note, struct task, wake_note);
+    struct link *link = queue_pop(queue);
+    return CONTAINER_OF(link, struct task, link);
 }
 
 /* Ready ones before unstarted ones, and those oldest first.  NULL: a thief was
@@ -204,9 +203,12 @@ struct task *lane_pop(struct worker *worker, bool *ret_begun)
     lanes->passed[lane] = 0;
     *ret_begun = true;
     switch (lane) {
-    case LANE_CANCELLED:
+    case LANE_CANCELLED: {
         lanes->waiting--;
-        return pop_queue(&lanes->cancelled);
+        struct task *task = pop_queue(&lanes->cancelled);
+        fetch_ready(lanes->cancelled.first);
+        return task;
+    }
     case LANE_TIMED:
         lanes->waiting--;
         return timed_pop(lanes);

@@ -19,13 +19,44 @@
 
 struct worker;
 
+/* What one waits by, in a queue of notes or of tasks. */
+struct link {
+    struct link *next;
+};
+
+/* What comes of a note at its worker.  A task has links only, and the two lowest
+ * bits of what leads to one in a queue of notes say what is wanted of it. */
+enum note_kind {
+    NOTE_CALLS,  /* a struct note, with a function of its own */
+    NOTE_WAKES,  /* task.link: it can go on */
+    NOTE_STARTS, /* task.link: it begins, or has its next turn */
+    NOTE_ABORTS, /* task.abort_link: its wait may be called off */
+};
+
 struct note {
-    struct note *next;
+    struct link link;
     void (*deliver)(struct worker *worker, struct note *note);
 };
 
+#define NOTE_KINDS 4
+
+static inline struct link *note_mark(struct link *link, enum note_kind kind)
+{
+    return (struct link *)((uintptr_t)link | kind);
+}
+
+static inline enum note_kind note_kind(const struct link *marked)
+{
+    return (enum note_kind)((uintptr_t)marked % NOTE_KINDS);
+}
+
+static inline struct link *note_link(struct link *marked)
+{
+    return (struct link *)((uintptr_t)marked / NOTE_KINDS * NOTE_KINDS);
+}
+
 struct note_queue {
-    _Atomic(struct note *) top; /* any thread: ORDER(note-publish) */
+    _Atomic(struct link *) top; /* marked; any thread: ORDER(note-publish) */
 };
 
 static inline void note_queue_init(struct note_queue *queue)
@@ -34,18 +65,19 @@ static inline void note_queue_init(struct note_queue *queue)
 }
 
 /* True when the queue was empty: the caller then sees to the wake. */
-static inline bool note_put(struct note_queue *queue, struct note *note)
+static inline bool note_put(struct note_queue *queue, struct link *link,
+                            enum note_kind kind)
 {
     /* ORDER(note-publish): relaxed.  Only a first guess for the CAS below. */
-    struct note *top = atomic_load_explicit(&queue->top, memory_order_relaxed);
+    struct link *top = atomic_load_explicit(&queue->top, memory_order_relaxed);
     do {
-        note->next = top;
+        link->next = top;
         /* ORDER(note-publish): seq_cst.  Publishes the note to note_take().
          * Also one half of the sleep protocol: the load of the sleeping mask
          * that follows must not overtake it (see worker_post, idle_sleep). */
-    } while (!atomic_compare_exchange_weak_explicit(&queue->top, &top, note,
-                                                    memory_order_seq_cst,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        &queue->top, &top, note_mark(link, kind), memory_order_seq_cst,
+        memory_order_relaxed));
     return top == NULL;
 }
 
@@ -57,12 +89,12 @@ static inline bool note_queue_is_empty(struct note_queue *queue)
 }
 
 /* From newest first to oldest first. */
-static inline struct note *note_reverse(struct note *newest)
+static inline struct link *note_reverse(struct link *newest)
 {
-    struct note *oldest = NULL;
+    struct link *oldest = NULL;
     while (newest != NULL) {
-        struct note *next = newest->next;
-        newest->next = oldest;
+        struct link *next = note_link(newest)->next;
+        note_link(newest)->next = oldest;
         oldest = newest;
         newest = next;
     }
@@ -76,8 +108,8 @@ static inline bool note_queue_seems_empty(struct note_queue *queue)
     return atomic_load_explicit(&queue->top, memory_order_relaxed) == NULL;
 }
 
-/* Everything that is there, oldest first. */
-static inline struct note *note_take(struct note_queue *queue)
+/* Everything that is there, marked, oldest first. */
+static inline struct link *note_take(struct note_queue *queue)
 {
     /* ORDER(note-publish): relaxed.  An empty queue is the common case; what
      * is missed now is found in the next turn. */

@@ -32,8 +32,8 @@ static enum park_answer call_abort(struct task *task, void *arg)
     struct call *call = arg;
     RULE(TASK_BLOCK_2);
     RULE(CAN_6);
-    return blocking_cancel(task->runtime->pool, &call->job) ? PARK_ABORTED
-                                                            : PARK_BUSY;
+    return blocking_cancel(task_runtime(task)->pool, &call->job) ? PARK_ABORTED
+                                                                 : PARK_BUSY;
 }
 
 int offload(struct task *task, int (*fn)(void *arg), void *arg)
@@ -46,7 +46,7 @@ int offload(struct task *task, int (*fn)(void *arg), void *arg)
         return rc;
     }
     struct call call = {{.run = call_run}, who_parks(task), fn, arg};
-    rc = blocking_submit(task->runtime->pool, &call.job);
+    rc = blocking_submit(task_runtime(task)->pool, &call.job);
     if (rc < 0) {
         return rc;
     }
@@ -69,7 +69,7 @@ static enum await_off call_call_off(struct await *await)
         return AWAIT_OVER;
     }
     RULE(AWAIT_POOL_1);
-    return blocking_cancel(await->task->runtime->pool, &call->job)
+    return blocking_cancel(task_runtime(await->task)->pool, &call->job)
                ? AWAIT_OFF
                : AWAIT_COMING;
 }
@@ -98,7 +98,7 @@ int ambit_await_blocking(ambit_cx *cx, struct ambit_await *wait,
     await_begin(await, task, &in_pool);
     struct call *call = AWAIT_KEPT(struct call, await);
     *call = (struct call){{.run = call_run}, who_awaits(await), fn, arg};
-    rc = blocking_submit(task->runtime->pool, &call->job);
+    rc = blocking_submit(task_runtime(task)->pool, &call->job);
     if (rc < 0) {
         await_end(await);
         return rc;

@@ -39,7 +39,7 @@ int task_pay_from(struct task *task, struct quota *quota)
         return 0;
     }
     if (task->masked > 0) {
-        task->mask->overdrawn = true;
+        task->wait->stack->mask->overdrawn = true;
         return -EDQUOT;
     }
     RULE(REG_BUDGET_4);
@@ -61,7 +61,7 @@ static void check_runs(struct task *task)
 
 int park_check_with(struct task *task, uint32_t needs)
 {
-    if (UNLIKELY(task_worker(task) == NULL)) {
+    if (UNLIKELY(task_is_at_large(task))) {
         return -EPERM;
     }
     check_runs(task);
@@ -73,9 +73,14 @@ int park_check_slow(struct task *task)
     return park_check_with(task, 0);
 }
 
+static enum park_answer call_off(struct task *task)
+{
+    return task->wait->abort(task, task->wait->abort_arg);
+}
+
 void park_abort(struct task *task)
 {
-    if (!task->parked || task->abort == NULL || task->aborted) {
+    if (!task->parked || task->aborted) {
         return;
     }
     int refusal = park_refusal(task, 0);
@@ -84,7 +89,7 @@ void park_abort(struct task *task)
     }
     task->aborted = true;
     RULE(CAN_3);
-    if (task->abort(task, task->abort_arg) == PARK_ABORTED) {
+    if (call_off(task) == PARK_ABORTED) {
         task_wake(task, refusal);
     }
 }
@@ -104,7 +109,7 @@ static NOINLINE void park_be_found(struct task *task)
         /* ORDER(task-worker): seq_cst.  It moves between its turns.  Before the
          * look at the cancel flag that follows; pairs with task_keeper(), which
          * comes after the flag was set. */
-        atomic_store_explicit(&task->worker, task_worker(task),
+        atomic_store_explicit(&task->home, (uintptr_t)task_worker(task),
                               memory_order_seq_cst);
     }
 }
@@ -131,7 +136,7 @@ static NOINLINE int park_called_off(struct task *task)
         return 0;
     }
     task->aborted = true;
-    if (task->abort(task, task->abort_arg) != PARK_ABORTED) {
+    if (call_off(task) != PARK_ABORTED) {
         return 0;
     }
     task->kind = PARK_NONE;
@@ -141,15 +146,20 @@ static NOINLINE int park_called_off(struct task *task)
 ALWAYS_INLINE static int64_t wait(struct task *task, enum park_kind kind,
                                   park_abort_fn *abort, void *arg)
 {
-    ASSERT(task_worker(task) != NULL);
+    struct worker *worker = task_worker(task);
+    ASSERT(!task_is_at_large(task));
     ASSERT(!task->parked);
     if (UNLIKELY(!task->listed || task->hooks != NULL)) {
         park_be_found(task);
     }
     task->kind = (uint8_t)kind;
-    task->abort = abort;
-    task->abort_arg = arg;
-    task->aborted = false;
+    struct stack_wait *at = worker->current_stack->wait;
+    task->wait = at;
+    task->aborted = abort == NULL;
+    if (abort != NULL) {
+        at->abort = abort;
+        at->abort_arg = arg;
+    }
     /* Registered, listed, and only now looked at: a cancel between the check
      * of the primitive and here is not missed. */
     if (abort != NULL && UNLIKELY(!park_is_free(task))) {
@@ -162,7 +172,7 @@ ALWAYS_INLINE static int64_t wait(struct task *task, enum park_kind kind,
     task->parked = true;
     RULE(TASK_PARK_1);
     TELL(TASK_PARKS, task, NULL, kind);
-    worker_switch_out(task_worker(task), task);
+    worker_switch_out(worker);
     TELL(TASK_RUNS, task, NULL, 0);
     ASSERT(!task->parked);
     task->kind = PARK_NONE;

@@ -19,7 +19,7 @@
 
 #include "src/enter.h"
 
-#define FRESH_AHEAD 4 /* tasks that begin before the one that is fetched */
+#define FRESH_AHEAD 12 /* tasks that begin before the one that is fetched */
 
 /* NULL: there is none; a thief that was faster is no reason to leave the rest. */
 static NOINLINE struct task *take_oldest(struct deque *deque)
@@ -33,10 +33,18 @@ static NOINLINE struct task *take_oldest(struct deque *deque)
 }
 
 /* One of a crowd that was queued long ago is in no cache. */
-static inline void fetch_task(const void *later)
+static inline void fetch_task(const struct task *later)
 {
     if (later != NULL) {
-        fetch_lines(later, sizeof(struct task) / CACHE_LINE);
+        fetch_lines(&later->cx, 2);
+    }
+}
+
+/* One that has had a turn: with what it waits by, and a state with an await. */
+static inline void fetch_woken(const struct task *later)
+{
+    if (later != NULL) {
+        fetch_lines(later, 5);
     }
 }
 
@@ -48,7 +56,7 @@ static inline struct task *take_woken(struct worker *worker)
         return NULL;
     }
     RULE(WRK_TURN_1);
-    fetch_task(deque_behind(&worker->woken, FRESH_AHEAD));
+    fetch_woken(deque_behind(&worker->woken, FRESH_AHEAD));
     struct task *task = worker->alone ? deque_take_alone(&worker->woken)
                                       : take_oldest(&worker->woken);
     if (UNLIKELY(task == NULL)) {
@@ -85,11 +93,11 @@ static inline struct task *take_in_turn(struct worker *worker)
 }
 
 /* Where there are new ones. */
-static inline struct task *take_new(struct worker *worker)
+ALWAYS_INLINE static struct task *take_new(struct worker *worker)
 {
-    struct note *note = queue_pop(&worker->pinned);
-    if (note != NULL) {
-        return CONTAINER_OF(note, struct task, wake_note);
+    struct link *link = queue_pop(&worker->pinned);
+    if (link != NULL) {
+        return CONTAINER_OF(link, struct task, link);
     }
     struct task *task = NULL;
     if (UNLIKELY(worker->from_outside > 0)) {
@@ -115,7 +123,7 @@ static inline struct task *take_new(struct worker *worker)
     return task;
 }
 
-static inline struct task *take_fresh(struct worker *worker)
+ALWAYS_INLINE static struct task *take_fresh(struct worker *worker)
 {
     if ((worker->queued & QUEUED_NEW) != 0) {
         return take_new(worker);
@@ -136,7 +144,7 @@ static inline bool is_fresh_turn(struct worker *worker)
 }
 
 /* The next unstarted one, where it is their turn and there is one. */
-static inline struct task *next_fresh_task(struct worker *worker)
+ALWAYS_INLINE static struct task *next_fresh_task(struct worker *worker)
 {
     if (!is_fresh_turn(worker)) {
         return NULL;
@@ -165,17 +173,17 @@ static inline void pass_end(struct worker *worker)
 static inline struct task *take_ready(struct worker *worker)
 {
     queue_pick(&worker->ready);
-    struct note *note = queue_pop(&worker->ready);
+    struct link *link = queue_pop(&worker->ready);
     worker->turn_left--;
     fetch_ready(worker->ready.first);
-    return CONTAINER_OF(note, struct task, wake_note);
+    return CONTAINER_OF(link, struct task, link);
 }
 
 static inline struct task *next_ready_task(struct worker *worker)
 {
     struct task *task = take_ready(worker);
     worker->pass_left--;
-    if (worker->pass_left == 0 || &task->wake_note == worker->pass_last) {
+    if (worker->pass_left == 0 || &task->link == worker->pass_last) {
         pass_end(worker);
     }
     return task;

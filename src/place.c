@@ -4,7 +4,8 @@
  *
  *   TASK-PLACE-1  A pinned task runs on the worker that was asked for.
  *   TASK-PLACE-2  Round robin goes through all workers, sticky by key alone.
- *   TASK-PLACE-4  A worker that is not there is refused by name.
+ *   TASK-PLACE-4  A tier, a placement or a worker that is not there is refused by
+ *                 name.
  *
  * Owner: any thread.
  */
@@ -51,6 +52,9 @@ int place_choose(struct runtime *runtime,
                  struct worker **ret_worker)
 {
     *ret_worker = NULL;
+    if ((unsigned)options->tier > AMBIT_BLOCKING) {
+        return refuse(runtime, options, "the tier is none of the three");
+    }
     if (options->placement == AMBIT_STEALABLE) {
         return 0;
     }

@@ -110,18 +110,15 @@ static void step_pay(struct task *task)
     }
 }
 
-int poll_turn(ambit_cx *cx, void *state)
+static int poll_turn(struct task *task)
 {
-    struct task *task = task_of(cx);
     uint64_t word = poll_load(task);
     RULE(POLL_WAKE_2);
     bool moved = poll_move(task, &word, POLL_RUNNING);
     ASSERT(moved);
-    ambit_step_fn *step = task->step; /* until it waits with its stack */
     step_pay(task);
-    int result = step(cx, state);
+    int result = task->fn(&task->cx, task_arg(task));
     if (result == AMBIT_PENDING) {
-        task->step = step;
         poll_rest(task);
         return TASK_DORMANT;
     }
@@ -152,16 +149,17 @@ static void poll_panicked(struct task *task)
 }
 
 static const struct task_hooks poll_hooks = {
+    .turn = poll_turn,
     .nudge = poll_nudge,
     .panic_ends = poll_panicked,
     .ended = poll_ended,
 };
 
-void poll_prepare(struct task *task, ambit_step_fn *step)
+void poll_prepare(struct task *task)
 {
     uint64_t generation = poll_load(task) / POLL_STATES;
     task->hooks = &poll_hooks;
-    task->step = step;
+    task->awaits = NULL;
     /* ORDER(poll): relaxed.  It is nobody else's yet: a waker from before looks
      * at the generation and leaves it alone. */
     atomic_store_explicit(&task->join_word,

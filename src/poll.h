@@ -7,10 +7,8 @@
 
 #include <ambit/poll.h>
 
-/* Makes a record of task_make(), with poll_turn() as its function, a poll task
- * that is about to be started. */
-void poll_prepare(struct task *task, ambit_step_fn *step);
-
-int poll_turn(ambit_cx *cx, void *state);
+/* Makes a record of task_make(), with its step as its function, a poll task that
+ * is about to be started. */
+void poll_prepare(struct task *task);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.h -- a first-in first-out chain of tasks, linked through wake_note.
+ * queue.h -- a first-in first-out chain of tasks, linked through task.link.
  *
  * Owner: a worker's thread.
  */
@@ -10,31 +10,31 @@
 #include "src/note.h"
 
 struct task_queue {
-    struct note *first;
-    struct note *last;
+    struct link *first;
+    struct link *last;
 };
 
-static inline void queue_push(struct task_queue *queue, struct note *note)
+static inline void queue_push(struct task_queue *queue, struct link *link)
 {
-    note->next = NULL;
+    link->next = NULL;
     if (queue->last == NULL) {
-        queue->first = note;
+        queue->first = link;
     } else {
-        queue->last->next = note;
+        queue->last->next = link;
     }
-    queue->last = note;
+    queue->last = link;
 }
 
-static inline struct note *queue_pop(struct task_queue *queue)
+static inline struct link *queue_pop(struct task_queue *queue)
 {
-    struct note *note = queue->first;
-    if (note != NULL) {
-        queue->first = note->next;
+    struct link *link = queue->first;
+    if (link != NULL) {
+        queue->first = link->next;
         if (queue->first == NULL) {
             queue->last = NULL;
         }
     }
-    return note;
+    return link;
 }
 
 #ifdef AMBIT_LAB
@@ -42,11 +42,11 @@ static inline struct note *queue_pop(struct task_queue *queue)
 static inline void queue_pick(struct task_queue *queue)
 {
     unsigned n = 0;
-    for (struct note *at = queue->first; at != NULL && n < 8; at = at->next) {
+    for (struct link *at = queue->first; at != NULL && n < 8; at = at->next) {
         n++;
     }
-    struct note *before = NULL;
-    struct note *picked = queue->first;
+    struct link *before = NULL;
+    struct link *picked = queue->first;
     for (unsigned i = lab_pick_ready(n); i > 0; i--) {
         before = picked;
         picked = picked->next;

@@ -2,8 +2,8 @@
 /*
  * record.c -- the memory of a task.
  *
- *     record              | argument, up to 64 or 192 bytes
- *     three cache lines   | one, or three; a larger one is allocated by itself
+ *     record           | extras, where it has some | argument
+ *     two cache lines  | one line, or three; a large argument is allocated apart
  *
  *   TASK-SPAWN-1  A task runs its own copy of the argument.
  *
@@ -17,72 +17,87 @@
 
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct task) == 192 &&
-                   sizeof(struct task) + TASK_ARG_SMALL == 256 &&
-                   sizeof(struct task) + TASK_ARG_BEHIND == 384,
+_Static_assert(sizeof(struct task) == 128 &&
+                   sizeof(struct task) + TASK_ARG_SMALL == 192 &&
+                   sizeof(struct task) + TASK_ARG_BEHIND == 320,
                "slab classes");
+_Static_assert(sizeof(struct task) + sizeof(struct task_extras) <= UINT8_MAX &&
+                   sizeof(struct task_extras) % 16 == 0,
+               "where an argument begins");
 
-/* Behind the record, which is then of a larger class. */
-static inline void *arg_room(struct task *task)
+const char *task_name(const struct task *task)
 {
-    return task + 1;
+    const char *name = NULL;
+    if (task->has_extras) {
+        name = task_extras(task)->name;
+    } else if (task->embedded) {
+        name = task->hooks->name(task);
+    }
+    return name != NULL ? name : "task";
 }
 
+/* They begin behind the last word. */
+#define TASK_FLAGS (offsetof(struct task, home) + sizeof(uintptr_t))
+
+/* All of the second line; what the first one holds is written before it is read,
+ * and its first word outlives the record: see slab.h. */
 ALWAYS_INLINE static void init(struct task *task, struct runtime *runtime,
-                               struct task_owner *owner, ambit_task_fn *fn,
-                               void *arg)
+                               struct task_owner *owner, ambit_task_fn *fn)
 {
-    /* The first word outlives the record: see slab.h. */
     task->cx.at = NULL;
-    task->dispose = NULL;
-    /* The flags.  The rest is written before it is read: a long memset would
-     * cost more than all other stores of a spawn. */
-    memset(&task->tier, 0,
-           offsetof(struct task, scope) - offsetof(struct task, tier));
-    task->abort = NULL;
-    task->hooks = NULL;
-    task->joiner = NULL;
     task->fn = fn;
-    task->arg = arg;
-    task->name = "task";
-    task->runtime = runtime;
     task->owner = owner;
+    task->hooks = NULL;
     task->scope = owner;
-    task->embedded = true;
-    atomic_init(&task->abort_state, ABORT_NONE);
+    atomic_init(&task->home, task_at_large(runtime));
+    memset((char *)task + TASK_FLAGS, 0, sizeof *task - TASK_FLAGS);
     TELL(TASK_MADE, task, owner, 0);
 }
 
 void task_init(struct task *task, struct runtime *runtime,
-               struct task_owner *owner, ambit_task_fn *fn, void *arg)
+               struct task_owner *owner, ambit_task_fn *fn)
 {
-    init(task, runtime, owner, fn, arg);
+    init(task, runtime, owner, fn);
+    task->embedded = true;
+}
+
+/* What lies behind the record. */
+static inline size_t tail_size(size_t arg_size, const struct task_extras *extras)
+{
+    size_t size = extras != NULL ? sizeof *extras : 0;
+    return size +
+           (LIKELY(arg_size <= TASK_ARG_FITS) ? arg_size : sizeof(void *));
 }
 
 /* A record of the class that has the room. */
-static inline struct task *record_alloc(struct runtime *runtime,
-                                        const void *arg, size_t arg_size)
+static inline struct task *record_alloc(struct runtime *runtime, size_t tail)
 {
-    if (arg == NULL || UNLIKELY(arg_size > TASK_ARG_BEHIND)) {
-        return runtime_alloc(runtime, SLAB_HANDLE_192);
+    if (tail == 0) {
+        return runtime_alloc(runtime, SLAB_TASK_128);
     }
-    return LIKELY(arg_size <= TASK_ARG_SMALL)
-               ? runtime_alloc(runtime, SLAB_HANDLE_256)
-               : runtime_alloc(runtime, SLAB_HANDLE_384);
+    return LIKELY(tail <= TASK_ARG_SMALL)
+               ? runtime_alloc(runtime, SLAB_TASK_192)
+               : runtime_alloc(runtime, SLAB_TASK_320);
 }
 
-/* A new record; an argument that lies behind it is copied. */
+/* A new record; an argument that fits is copied. */
 ALWAYS_INLINE static void fill(struct task *task, struct runtime *runtime,
                                struct task_owner *owner, ambit_task_fn *fn,
-                               const void *arg, size_t arg_size)
+                               const void *arg, size_t arg_size,
+                               const struct task_extras *extras)
 {
-    init(task, runtime, owner, fn, NULL);
-    task->embedded = false;
-    if (arg != NULL && arg_size <= TASK_ARG_BEHIND) {
+    init(task, runtime, owner, fn);
+    task->wide = tail_size(arg_size, extras) > TASK_ARG_SMALL;
+    size_t at = sizeof *task;
+    if (UNLIKELY(extras != NULL)) {
+        task->has_extras = true;
+        *task_extras(task) = *extras;
+        at += sizeof *extras;
+    }
+    if (arg_size > 0 && LIKELY(arg_size <= TASK_ARG_FITS)) {
         RULE(TASK_SPAWN_1);
-        task->arg_wide = arg_size > TASK_ARG_SMALL;
-        task->arg = arg_room(task);
-        copy_bytes(task->arg, arg, arg_size);
+        task->arg_at = (uint8_t)at;
+        copy_bytes((char *)task + at, arg, arg_size);
     }
 }
 
@@ -90,28 +105,30 @@ ALWAYS_INLINE static void fill(struct task *task, struct runtime *runtime,
 static bool copy_apart(struct task *task, const void *arg, size_t arg_size)
 {
     RULE(TASK_SPAWN_1);
+    void *copy = malloc(arg_size);
     task->arg_apart = true;
-    task->arg = malloc(arg_size);
-    if (task->arg == NULL) {
+    *task_arg_apart(task) = copy;
+    if (copy == NULL) {
         return false;
     }
-    memcpy(task->arg, arg, arg_size);
+    memcpy(copy, arg, arg_size);
     return true;
 }
 
 HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
                        ambit_task_fn *fn, const void *arg, size_t arg_size,
+                       const struct task_extras *extras,
                        struct task **ret_task)
 {
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;
     }
-    struct task *task = record_alloc(runtime, arg, arg_size);
+    struct task *task = record_alloc(runtime, tail_size(arg_size, extras));
     if (task == NULL) {
         return -ENOMEM;
     }
-    fill(task, runtime, owner, fn, arg, arg_size);
-    if (UNLIKELY(arg != NULL && task->arg == NULL) &&
+    fill(task, runtime, owner, fn, arg, arg_size, extras);
+    if (UNLIKELY(arg_size > TASK_ARG_FITS) &&
         !copy_apart(task, arg, arg_size)) {
         task_unmake(task);
         return -ENOMEM;
@@ -121,48 +138,51 @@ HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
 }
 
 /* One call for each class: they are in line, and each knows its own. */
-static inline struct task *record_here(struct worker *worker, const void *arg,
-                                       size_t arg_size)
+static inline struct task *record_here(struct worker *worker, size_t tail)
 {
-    if (arg == NULL) {
-        return worker_alloc(worker, SLAB_HANDLE_192);
+    if (LIKELY(tail - 1 < TASK_ARG_SMALL)) {
+        return worker_alloc(worker, SLAB_TASK_192);
     }
-    return LIKELY(arg_size <= TASK_ARG_SMALL)
-               ? worker_alloc(worker, SLAB_HANDLE_256)
-               : worker_alloc(worker, SLAB_HANDLE_384);
+    return tail == 0 ? worker_alloc(worker, SLAB_TASK_128)
+                     : worker_alloc(worker, SLAB_TASK_320);
 }
 
 ALWAYS_INLINE struct task *task_make_here(struct worker *worker,
                                           struct task_owner *owner,
                                           ambit_task_fn *fn, const void *arg,
-                                          size_t arg_size)
+                                          size_t arg_size,
+                                          const struct task_extras *extras)
 {
-    struct task *task = record_here(worker, arg, arg_size);
+    struct task *task = record_here(worker, tail_size(arg_size, extras));
     if (LIKELY(task != NULL)) {
-        fill(task, worker->runtime, owner, fn, arg, arg_size);
+        fill(task, worker->runtime, owner, fn, arg, arg_size, extras);
     }
     return task;
 }
 
+static inline bool has_tail(const struct task *task)
+{
+    return task->arg_at != 0 || task->has_extras;
+}
+
 static NOINLINE void unmake_large(struct task *task)
 {
-    if (task->arg_wide) {
-        runtime_free(task->runtime, SLAB_HANDLE_384, task);
-        return;
+    if (task->arg_apart) {
+        free(task_arg(task));
     }
-    free(task->arg);
-    runtime_free(task->runtime, SLAB_HANDLE_192, task);
+    runtime_free(task_runtime(task), task->wide ? SLAB_TASK_320 : SLAB_TASK_192,
+                 task);
 }
 
 HOT_PATH void task_unmake(struct task *task)
 {
     TELL(TASK_GONE, task, NULL, 0);
-    if (UNLIKELY(task->arg_wide || task->arg_apart)) {
+    if (UNLIKELY(task->wide || task->arg_apart)) {
         unmake_large(task);
-    } else if (task->arg == arg_room(task)) {
-        runtime_free(task->runtime, SLAB_HANDLE_256, task);
+    } else if (has_tail(task)) {
+        runtime_free(task_runtime(task), SLAB_TASK_192, task);
     } else {
-        runtime_free(task->runtime, SLAB_HANDLE_192, task);
+        runtime_free(task_runtime(task), SLAB_TASK_128, task);
     }
 }
 
@@ -206,14 +226,14 @@ ALWAYS_INLINE void task_free_here(struct worker *worker, struct task *task)
     if (UNLIKELY(is_owed_a_note(task))) {
         return;
     }
-    if (UNLIKELY(task->arg_wide || task->arg_apart)) {
+    if (UNLIKELY(task->wide || task->arg_apart)) {
         task_unmake(task);
         return;
     }
     TELL(TASK_GONE, task, NULL, 0);
-    if (task->arg == arg_room(task)) {
-        worker_free(worker, SLAB_HANDLE_256, task);
+    if (has_tail(task)) {
+        worker_free(worker, SLAB_TASK_192, task);
     } else {
-        worker_free(worker, SLAB_HANDLE_192, task);
+        worker_free(worker, SLAB_TASK_128, task);
     }
 }

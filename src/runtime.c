@@ -23,7 +23,7 @@
 
 static void stack_describe(struct stack *stack, char *buf, size_t len)
 {
-    const char *name = stack->task != NULL ? stack->task->name : "none";
+    const char *name = stack->task != NULL ? task_name(stack->task) : "none";
     size_t n = strnlen(name, len - 1);
     memcpy(buf, name, n);
     buf[n] = '\0';

@@ -8,6 +8,7 @@
 
 #include "src/blocking.h"
 #include "src/driver/driver.h"
+#include "src/task.h"
 #include "src/worker.h"
 
 #include <ambit/runtime.h>
@@ -63,6 +64,28 @@ static inline struct slab_cache *runtime_cache(struct runtime *runtime)
 {
     struct worker *self = worker_self;
     return self != NULL && self->runtime == runtime ? &self->slab : NULL;
+}
+
+/* Of which it is, wherever the task is.  Any thread that knows it to be there. */
+static inline struct runtime *task_runtime(const struct task *task)
+{
+    uintptr_t home = task_home(task);
+    return (home & TASK_AT_LARGE) != 0
+               ? (struct runtime *)(home - TASK_AT_LARGE)
+               : ((struct worker *)home)->runtime;
+}
+
+/* The home of one that is on no worker. */
+static inline uintptr_t task_at_large(struct runtime *runtime)
+{
+    return (uintptr_t)runtime + TASK_AT_LARGE;
+}
+
+/* The same question where nearly all are of that runtime. */
+static inline bool task_is_of(const struct task *task, struct runtime *runtime)
+{
+    return LIKELY(task_home(task) == task_at_large(runtime)) ||
+           task_runtime(task) == runtime;
 }
 
 /* The quick cases are in line: two for each task and each message. */

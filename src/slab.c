@@ -83,9 +83,8 @@ struct slab_depot {
 };
 
 static const size_t sizes[SLAB_CLASSES] = {
-    [SLAB_HANDLE_128] = 128, [SLAB_HANDLE_192] = 192, [SLAB_HANDLE_256] = 256,
-    [SLAB_HANDLE_384] = 384,
-    [SLAB_HANDLE_448] = 448, [SLAB_HANDLE_512] = 512,
+    [SLAB_TASK_128] = 128,   [SLAB_TASK_192] = 192,   [SLAB_TASK_320] = 320,
+    [SLAB_HANDLE_128] = 128, [SLAB_HANDLE_384] = 384, [SLAB_HANDLE_512] = 512,
     [SLAB_HANDLE_1024] = 1024,
     [SLAB_64] = 64,          [SLAB_128] = 128,        [SLAB_256] = 256,
     [SLAB_512] = 512,        [SLAB_1024] = 1024,

@@ -4,14 +4,14 @@
  *
  *     struct slab_depot *depot = slab_depot_create();     one per runtime
  *     slab_cache_init(&worker->slab, depot);              one per worker
- *     task = slab_alloc(depot, &worker->slab, SLAB_HANDLE_256);
- *     slab_free(depot, &worker->slab, SLAB_HANDLE_256, task);
+ *     task = slab_alloc(depot, &worker->slab, SLAB_TASK_192);
+ *     slab_free(depot, &worker->slab, SLAB_TASK_192, task);
  *     slab_cache_fini(&worker->slab);
  *     slab_depot_destroy(depot);
  *
  *   - Memory carved for a class stays of that class until the depot goes.
- *   - The first SLAB_KEPT_SIZE bytes of a HANDLE object are kept: the slab
- * never touches them after zeroing them once.  They hold a generation, so a
+ *   - The first SLAB_KEPT_SIZE bytes of a TASK or HANDLE object are kept: the
+ * slab never touches them after zeroing them once.  They hold a generation, so a
  * stale handle may look at any time, and finds that its generation is over.
  *   - An object may be freed on another thread than it was allocated on.
  *   - Allocation neither suspends nor takes a lock, but once in a batch.
@@ -29,11 +29,11 @@
 /* The number is the size in bytes.  Objects are aligned to their size, or to a
  * cache line where that is no power of two. */
 enum slab_class {
+    SLAB_TASK_128,
+    SLAB_TASK_192,
+    SLAB_TASK_320,
     SLAB_HANDLE_128,
-    SLAB_HANDLE_192,
-    SLAB_HANDLE_256,
     SLAB_HANDLE_384,
-    SLAB_HANDLE_448,
     SLAB_HANDLE_512,
     SLAB_HANDLE_1024,
     SLAB_64,
@@ -49,7 +49,7 @@ enum slab_class {
 #else
 #define SLAB_BATCH 64
 #endif
-#define SLAB_AHEAD 8 /* how many allocations before its own one is fetched */
+#define SLAB_AHEAD 16 /* how many allocations before its own one is fetched */
 
 struct slab_depot; /* one per runtime; any thread */
 
@@ -97,6 +97,18 @@ void slab_free(struct slab_depot *depot, struct slab_cache *cache,
 #define SLAB_QUICK 1
 #endif
 
+/* What a new object's maker writes first.  Another core may have used it last: have
+ * it here before it is wanted. */
+static inline void slab_fetch(const void *object, enum slab_class class_)
+{
+    const char *at = object;
+    if (class_ <= SLAB_TASK_320) { /* a new task's second line, and its argument */
+        at += CACHE_LINE;
+        __builtin_prefetch(class_ == SLAB_TASK_128 ? at : at + CACHE_LINE, 1);
+    }
+    __builtin_prefetch(at, 1);
+}
+
 /* *ret_later: what will be allocated some allocations of this class from now,
  * or NULL; to be fetched early, never to be used. */
 static inline void *slab_pop(struct slab_cache *cache, enum slab_class class_,
@@ -106,8 +118,7 @@ static inline void *slab_pop(struct slab_cache *cache, enum slab_class class_,
     unsigned len = --stack->len;
     void **top = &stack->objects[len];
     void *later = len >= SLAB_AHEAD ? top[-SLAB_AHEAD] : NULL;
-    /* Another core may have used it last: have it here before it is wanted. */
-    __builtin_prefetch(later, 1);
+    slab_fetch(later, class_);
     *ret_later = later;
     return *top;
 }

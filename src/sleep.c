@@ -44,24 +44,19 @@ int ambit_yield(ambit_cx *cx)
 }
 
 /* Not on the stack where it can be helped: the timers of many sleepers point to
- * one another, and on stacks each is a page of its own. */
-struct sleep {
-    struct timer timer;
-    struct task *task;
-};
-
-_Static_assert(sizeof(struct sleep) <= 64, "SLAB_64");
+ * one another, and on stacks each is a page of its own.  About the task. */
+_Static_assert(sizeof(struct timer_about) <= 64, "SLAB_64");
 
 static void sleep_over(struct timer *timer)
 {
     RULE(TIME_1);
     RULE(TIME_6);
-    task_wake(CONTAINER_OF(timer, struct sleep, timer)->task, 0);
+    task_wake(CONTAINER_OF(timer, struct timer_about, timer)->what, 0);
 }
 
 static enum park_answer sleep_abort(struct task *task, void *arg)
 {
-    struct sleep *sleep = arg;
+    struct timer_about *sleep = arg;
     (void)task;
     return sleep == NULL || worker_timer_disarm(&sleep->timer) ? PARK_ABORTED
                                                                : PARK_BUSY;
@@ -72,17 +67,16 @@ static int sleep_ns(struct task *task, int64_t when_ns)
     if (when_ns == INT64_MAX) {
         return (int)park(task, PARK_SLEEP, sleep_abort, NULL);
     }
-    struct sleep own;
-    struct sleep *sleep = runtime_alloc(task->runtime, SLAB_64);
+    struct timer_about own;
+    struct timer_about *sleep = runtime_alloc(task_runtime(task), SLAB_64);
     if (sleep == NULL) {
         sleep = &own;
     }
-    sleep->task = task;
-    timer_init(&sleep->timer, sleep_over);
+    timer_init_about(sleep, sleep_over, task);
     worker_timer_arm(&sleep->timer, when_ns);
     int rc = (int)park(task, PARK_SLEEP, sleep_abort, sleep);
     if (sleep != &own) {
-        runtime_free(task->runtime, SLAB_64, sleep);
+        runtime_free(task_runtime(task), SLAB_64, sleep);
     }
     return rc;
 }
@@ -111,18 +105,18 @@ int ambit_sleep(ambit_cx *cx, ambit_duration d)
 
 const char *ambit_cx_name(ambit_cx *cx)
 {
-    return task_of(cx)->name;
+    return task_name(task_of(cx));
 }
 
 ambit_runtime *ambit_cx_runtime(ambit_cx *cx)
 {
-    return runtime_public(task_of(cx)->runtime);
+    return runtime_public(task_runtime(task_of(cx)));
 }
 
 unsigned ambit_cx_worker(ambit_cx *cx)
 {
     struct task *task = task_of(cx);
-    return task_worker(task) != NULL ? task_worker(task)->index : UINT32_MAX;
+    return task_is_at_large(task) ? UINT32_MAX : task_worker(task)->index;
 }
 
 uint64_t ambit_running(void)

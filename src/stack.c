@@ -86,6 +86,7 @@ struct stack_chunk {
     unsigned guarded; /* slots [0, guarded) have their guard; >= made */
     unsigned bare_len;
     uint16_t bare[CHUNK_SLOTS_MAX]; /* made, but without memory */
+    struct stack_wait waits[CHUNK_SLOTS_MAX];
 };
 
 static struct stack *stack_make(struct stack_arena *arena,
@@ -434,7 +435,8 @@ static struct stack *stack_make(struct stack_arena *arena,
     }
     struct stack *stack = header_at(chunk, slot);
     char *low = chunk->low + slot * chunk->stack_size + arena->guard_size;
-    *stack = (struct stack){.chunk = chunk};
+    *stack = (struct stack){.chunk = chunk, .wait = &chunk->waits[slot]};
+    stack->wait->stack = stack;
     fiber_init(&stack->fiber, low, (size_t)((char *)stack - low), entry, stack);
     return stack;
 }

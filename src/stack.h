@@ -33,15 +33,27 @@
 
 #include "src/fiber.h"
 #include "src/list.h"
+#include "src/park.h"
 
+struct mask;
 struct task;
 struct stack_chunk;
+
+/* What somebody else looks at of who is parked on a stack.  Apart from that, as a
+ * crowd's stacks are far away: to cancel one is not to touch its pages. */
+struct stack_wait {
+    struct stack *stack; /* once */
+    park_abort_fn *abort;
+    void *abort_arg;
+};
 
 struct stack {
     struct fiber fiber;
     struct stack *next_free;   /* arena.free */
     struct task *task;         /* who borrows it now; for overflow reports */
     struct stack_chunk *chunk; /* where its slot is */
+    struct stack_wait *wait;   /* once */
+    struct mask *mask; /* the innermost one around its borrower, which has some */
 };
 
 struct stack_arena {

@@ -104,13 +104,13 @@ static size_t take_from_deque(struct worker *worker, struct deque *deque,
 static size_t take_offered(struct worker *worker, struct worker *victim)
 {
     size_t got = 0;
-    struct note *note = note_take(&victim->offered);
-    while (note != NULL) {
-        struct note *next = note->next;
-        note->deliver(worker, note);
+    struct link *marked = note_take(&victim->offered);
+    while (marked != NULL) {
+        struct link *next = note_link(marked)->next;
+        worker_deliver(worker, marked);
         took(worker);
         got++;
-        note = next;
+        marked = next;
     }
     return got;
 }

@@ -13,23 +13,13 @@
 
 #include <setjmp.h>
 
-static void wake_deliver(struct worker *worker, struct note *note)
-{
-    worker_ready(worker, CONTAINER_OF(note, struct task, wake_note));
-}
-
-static void start_deliver(struct worker *worker, struct note *note)
-{
-    worker_fresh(worker, CONTAINER_OF(note, struct task, wake_note), false);
-}
-
 static struct worker *task_keeper(struct task *task);
 static void task_never_run(struct task *task);
 
 /* A task that waits for a pool thread need not. */
 static void abort_queued_job(struct task *task)
 {
-    if (blocking_cancel(task->runtime->pool, &task->job)) {
+    if (blocking_cancel(task_runtime(task)->pool, &task->job)) {
         RULE(TASK_BLOCK_2);
         task_never_run(task);
     }
@@ -61,9 +51,8 @@ static struct worker *abort_handle(struct worker *worker, struct task *task)
     return now; /* a dormant task has moved meanwhile, or rests */
 }
 
-static void abort_deliver(struct worker *worker, struct note *note)
+void task_abort(struct worker *worker, struct task *task)
 {
-    struct task *task = CONTAINER_OF(note, struct task, abort_note);
     if (!abort_move(task, ABORT_POSTED, ABORT_BUSY)) {
         task_let_go(task);
         return;
@@ -74,7 +63,7 @@ static void abort_deliver(struct worker *worker, struct note *note)
         if (abort_move(task, ABORT_BUSY, to) ||
             (next != NULL && abort_move(task, ABORT_AGAIN, to))) {
             if (next != NULL) {
-                worker_post(next, note);
+                worker_post_task(next, &task->abort_link, NOTE_ABORTS);
             }
             return;
         }
@@ -88,11 +77,11 @@ static void abort_deliver(struct worker *worker, struct note *note)
 HOT_PATH void task_start(struct task *task, bool alert)
 {
     struct worker *self = worker_self;
-    if (LIKELY(self != NULL && self->runtime == task->runtime)) {
+    if (LIKELY(self != NULL && self->runtime == task_runtime(task))) {
         worker_fresh(self, task, alert);
         return;
     }
-    task_start_on(task, runtime_pick_worker(task->runtime));
+    task_start_on(task, runtime_pick_worker(task_runtime(task)));
 }
 
 void task_start_on(struct task *task, struct worker *worker)
@@ -101,11 +90,10 @@ void task_start_on(struct task *task, struct worker *worker)
         worker_fresh(worker, task, true);
         return;
     }
-    task->wake_note.deliver = start_deliver;
     if (task->pinned) {
-        worker_post(worker, &task->wake_note);
+        worker_post_task(worker, &task->link, NOTE_STARTS);
     } else {
-        worker_offer(worker, &task->wake_note);
+        worker_offer(worker, task);
     }
 }
 
@@ -117,19 +105,19 @@ HOT_PATH void task_wake(struct task *task, int64_t value)
         worker_ready(worker, task);
         return;
     }
-    task->wake_note.deliver = wake_deliver;
-    worker_post(worker, &task->wake_note);
+    worker_post_task(worker, &task->link, NOTE_WAKES);
 }
 
 /* Whose thread looks after the task just now; NULL: nobody has to. */
 static struct worker *task_keeper(struct task *task)
 {
     if (task->tier == AMBIT_BLOCKING) {
-        return runtime_pick_worker(task->runtime); /* any one will do */
+        return runtime_pick_worker(task_runtime(task)); /* any one will do */
     }
     /* ORDER(task-worker): seq_cst.  After the cancel flag was set; pairs with
      * the store in park().  None: it will look at the flag. */
-    return atomic_load_explicit(&task->worker, memory_order_seq_cst);
+    uintptr_t home = atomic_load_explicit(&task->home, memory_order_seq_cst);
+    return (home & TASK_AT_LARGE) == 0 ? (struct worker *)home : NULL;
 }
 
 /* One request is enough until its delivery begins.  True: post the note. */
@@ -158,8 +146,7 @@ void task_post_abort(struct task *task)
     }
     struct worker *worker = task_keeper(task);
     if (worker != NULL && abort_request(task)) {
-        task->abort_note.deliver = abort_deliver;
-        worker_post(worker, &task->abort_note);
+        worker_post_task(worker, &task->abort_link, NOTE_ABORTS);
     }
 }
 
@@ -167,13 +154,13 @@ static void task_count_end(struct task *task)
 {
     switch ((enum task_end)task->end) {
     case TASK_RETURNED:
-        COUNT(task->runtime, completed);
+        COUNT(task_runtime(task), completed);
         break;
     case TASK_NEVER_RAN:
-        COUNT(task->runtime, cancelled);
+        COUNT(task_runtime(task), cancelled);
         break;
     case TASK_PANICKED:
-        COUNT(task->runtime, panicked);
+        COUNT(task_runtime(task), panicked);
         break;
     }
 }
@@ -202,13 +189,13 @@ static void task_exit(struct task *task, enum task_end end, int result)
     TELL(TASK_ENDED, task, NULL, end);
     struct task_exit exit; /* in part */
     exit.who = task;
-    exit.name = task->name;
+    exit.name = task_name(task);
     exit.end = end;
     exit.result = result;
     exit.part = EXIT_WHOLE;
     struct worker *worker = worker_self;
     if (LIKELY(worker != NULL)) {
-        worker->ending = true;
+        worker->ending = &exit;
     }
     /* Told last: after that the owner may be gone, and with a joiner so may
      * the record. */
@@ -220,7 +207,7 @@ static void task_exit(struct task *task, enum task_end end, int result)
     }
     owner->task_exited(owner, &exit);
     if (LIKELY(worker != NULL)) {
-        worker->ending = false;
+        worker->ending = NULL;
     }
 }
 
@@ -238,14 +225,14 @@ static inline void task_begins(struct task *task)
     if (UNLIKELY(task->counted)) {
         task->counted = false;
         /* ORDER(unstarted): relaxed.  A count; pairs with task_count(). */
-        atomic_fetch_sub_explicit(&task->runtime->unstarted, 1,
+        atomic_fetch_sub_explicit(&task_runtime(task)->unstarted, 1,
                                   memory_order_relaxed);
     }
 }
 
 int task_count(struct task *task)
 {
-    struct runtime *runtime = task->runtime;
+    struct runtime *runtime = task_runtime(task);
     uint32_t max = runtime->options.unstarted_max;
     /* ORDER(unstarted): relaxed.  A count; pairs with task_begins(). */
     if (atomic_fetch_add_explicit(&runtime->unstarted, 1,
@@ -262,9 +249,9 @@ int task_count(struct task *task)
 
 static void dispose_of_arg(struct task *task)
 {
-    if (task->dispose != NULL) {
+    if (task->has_extras && task_extras(task)->dispose != NULL) {
         CHECK_NO_LOCK();
-        task->dispose(task->arg);
+        task_extras(task)->dispose(task_arg(task));
     }
 }
 
@@ -310,9 +297,11 @@ ALWAYS_INLINE void task_run(struct worker *worker, struct task *task)
     RULE(TASK_SPAWN_3);
     CHECK_NO_LOCK();
     TELL(TASK_RUNS, task, NULL, 0);
-    bool has_turns = task->hooks != NULL;
-    int result = task->fn(&task->cx, task->arg);
-    if (UNLIKELY(has_turns)) {
+    const struct task_hooks *hooks = task->hooks;
+    int result = UNLIKELY(hooks != NULL && hooks->turn != NULL)
+                     ? hooks->turn(task)
+                     : task->fn(&task->cx, task_arg(task));
+    if (UNLIKELY(hooks != NULL)) {
         if (result != TASK_DORMANT) {
             task_exit(task, TASK_RETURNED, result);
         } /* else it may be running elsewhere already, or gone: hands off */
@@ -325,6 +314,9 @@ ALWAYS_INLINE void task_run(struct worker *worker, struct task *task)
     }
 }
 
+/* On a pool thread: where a panic of its task goes on. */
+static __thread jmp_buf *way_out;
+
 void task_run_blocking(struct task *task)
 {
     if (task_is_void(task)) {
@@ -333,17 +325,18 @@ void task_run_blocking(struct task *task)
     }
     jmp_buf out;
     TELL(TASK_RUNS, task, NULL, 0);
-    task->abort_arg = &out;
+    way_out = &out;
     if (setjmp(out) != 0) {
         task_exit(task, TASK_PANICKED, -EOWNERDEAD);
         return;
     }
-    task_exit(task, TASK_RETURNED, task->fn(&task->cx, task->arg));
+    task_exit(task, TASK_RETURNED, task->fn(&task->cx, task_arg(task)));
 }
 
 _Noreturn void task_jump_out(struct task *task)
 {
-    longjmp(*(jmp_buf *)task->abort_arg, 1);
+    (void)task;
+    longjmp(*way_out, 1);
 }
 
 void task_leave_worker(struct task *task)
@@ -352,13 +345,14 @@ void task_leave_worker(struct task *task)
     /* ORDER(task-worker): relaxed.  Who still finds this worker posts a note in
      * vain; its delivery is on this thread, which knows better.  Pairs with
      * task_keeper(). */
-    atomic_store_explicit(&task->worker, NULL, memory_order_relaxed);
+    atomic_store_explicit(&task->home,
+                          task_at_large(task_worker(task)->runtime),
+                          memory_order_relaxed);
 }
 
 void task_start_later(struct task *task)
 {
-    task->wake_note.deliver = start_deliver;
-    worker_post(worker_self, &task->wake_note);
+    worker_post_task(worker_self, &task->link, NOTE_STARTS);
 }
 
 _Noreturn void task_exit_now(struct task *task, enum task_end end, int result)

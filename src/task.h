@@ -26,12 +26,12 @@
 #include "src/park.h"
 #include "src/quota.h"
 #include "src/spin.h"
+#include "src/stack.h"
 
 #include <ambit/capability.h>
 #include <ambit/task.h>
 
 struct await;
-struct stack;
 struct task;
 struct who;
 struct worker;
@@ -106,6 +106,10 @@ struct task_owner {
 
 /* What is special about the task of a larger object. */
 struct task_hooks {
+    /* A turn of it; NULL: a call of its function. */
+    int (*turn)(struct task *task);
+    /* Of an embedded one: for reports. */
+    const char *(*name)(const struct task *task);
     /* Its cancellation has changed: see to it that it runs and looks. */
     void (*nudge)(struct task *task);
     /* It is to have a scope of its own from now on.  0, -ENOMEM.  NULL: what it
@@ -124,91 +128,138 @@ struct task_hooks {
 /* What a task function returns to go dormant; never seen by an owner. */
 #define TASK_DORMANT INT32_MAX
 
-/* A record without an argument is three cache lines.  A small one lies behind it,
- * then four; so does one of the size of a poll task's state with an await in it,
- * then six.  A larger one is allocated by itself. */
+/* A record is two cache lines, and its argument lies behind it: a small one takes a
+ * third, one of the size of a poll task's state with an await in it three.  A
+ * larger one is allocated by itself, and its address lies there. */
 #define TASK_ARG_SMALL 64
 #define TASK_ARG_BEHIND 192
 #define TASK_ARG_MAX 4096
 
+/* What few tasks have; between the record and the argument. */
+struct task_extras {
+    const char *name;           /* or NULL */
+    void (*dispose)(void *arg); /* of an argument that was never used; or NULL */
+};
+
+#define TASK_ARG_FITS (TASK_ARG_BEHIND - sizeof(struct task_extras))
+
+#define TASK_AT_LARGE ((uintptr_t)1)
+
 struct task {
+    /* For who waits or is waited for.  A task that ends at its first turn and that
+     * nobody joins does not touch this line. */
     _Atomic uint64_t join_word; /* any thread: ORDER(join), see join.c */
-    struct ambit_cx cx;         /* what the user's functions get */
-
-    /* once */
-    ambit_task_fn *fn;
-    void *arg;
-    union {
-        void (*dispose)(void *arg); /* of an argument that was never used */
-        struct mask *mask;  /* worker: the innermost one; masked > 0 */
-    };
-    const char *name;
-    struct runtime *runtime;
-    struct task_owner *owner;
-
-    uint8_t tier;
-    bool joinable : 1;
-    bool embedded : 1; /* part of a larger record: never freed by the machine */
-    bool pinned : 1;   /* runs on the worker it is queued on */
-    bool counted : 1;  /* worker: in runtime.unstarted */
-    bool arg_apart : 1; /* allocated by itself */
-    bool arg_wide : 1;  /* behind the record, and not small */
-
-    /* worker */
-    bool begun;        /* has run at least once */
-    bool parked;
-    bool aborted;      /* abort_fn has been called for this park */
-    bool listed;       /* in owner.tasks */
-    uint8_t mask_spent; /* of how many regions the clean-up time is over */
-    uint8_t end;       /* enum task_end */
-    uint8_t kind;      /* enum park_kind */
-    _Atomic uint8_t abort_state; /* any thread: ORDER(abort-post), abort_state */
-    uint16_t masked;   /* depth; > 0: cancellation is not seen */
-    int result;
-    /* NULL until it starts, on a pool thread, and while it is dormant;
-     * written by the worker, read by any thread: ORDER(task-worker) */
-    _Atomic(struct worker *) worker;
-    struct stack *stack;
-    struct task_owner *scope;  /* innermost open scope */
-    union {
-        park_abort_fn *abort;
-        ambit_task_fn *step;   /* of a poll task, between its turns */
-    };
-    const struct task_hooks *hooks; /* NULL: an ordinary task */
+    struct list_node sibling;   /* owner.tasks or owner.ended; owner.lock */
     union {
         struct who *joiner;    /* any thread; see join.c */
         struct await *awaits;  /* of a poll task, those under way */
     };
-
-    /* Not touched by a task that never waits and is no poll task: a cache line
-     * less for each of a crowd.
-     * any thread */
-    struct list_node sibling;  /* owner.tasks or owner.ended; owner.lock */
+    struct link abort_link;    /* of the note about a cancel: abort_state */
     union {
         struct {
-            struct note wake_note; /* queues: ready, fresh, inject */
-            int64_t wake_value; /* by the one waker, read after the wake */
+            struct link link;  /* queues: ready, new, notes */
+            struct stack_wait *wait; /* worker: of the stack it is parked on */
+            int64_t wake_value;  /* by the one waker, read after the wake */
         };
         struct blocking_job job; /* a BLOCKING task waits in the pool's */
     };
-    struct note abort_note;
-    void *abort_arg;           /* worker */
+
+    struct ambit_cx cx;         /* what the user's functions get */
+
+    /* once */
+    ambit_task_fn *fn;
+    struct task_owner *owner;
+    const struct task_hooks *hooks; /* NULL: an ordinary task */
+
+    /* worker */
+    struct task_owner *scope;  /* innermost open scope */
+    /* The worker it runs or is parked on; or its runtime and TASK_AT_LARGE: until
+     * it starts, on a pool thread, and while it is dormant.  Written by the
+     * worker, read by any thread: ORDER(task-worker) */
+    _Atomic uintptr_t home;
+
+    /* once */
+    uint8_t tier : 2;
+    bool joinable : 1;
+    bool embedded : 1;  /* part of a larger record: never freed by the machine */
+    bool pinned : 1;    /* runs on the worker it is queued on */
+    bool has_extras : 1;
+    bool arg_apart : 1; /* allocated by itself */
+    bool wide : 1;      /* of the largest class */
+    uint8_t arg_at;     /* from the record, in bytes; 0: not behind it */
+
+    /* worker; what each turn writes, apart from what its end looks at: a load of
+     * both would have to wait for the store */
+    bool listed;        /* in owner.tasks */
+    uint8_t mask_spent; /* of how many regions the clean-up time is over */
+    uint8_t end;        /* enum task_end */
+    bool parked;
+    bool aborted;       /* nothing of this park is to be called off any more */
+    uint8_t kind;       /* enum park_kind */
+    bool counted : 1;   /* in runtime.unstarted */
+    bool begun : 1;     /* has run at least once */
+    _Atomic uint8_t abort_state; /* any thread: ORDER(abort-post), abort_state */
+    uint16_t masked;    /* depth; > 0: cancellation is not seen */
+    int result;
 };
 
-_Static_assert(sizeof(struct task) == 192, "three cache lines, a slab class");
-_Static_assert(offsetof(struct task, sibling) == 128, "the third");
+_Static_assert(sizeof(struct task) == 128, "two cache lines, a slab class");
+_Static_assert(offsetof(struct task, cx) == 64, "the second");
 
 static inline struct task *task_of(ambit_cx *cx)
 {
     return CONTAINER_OF(cx, struct task, cx);
 }
 
-/* The worker a running or parked task belongs to; its own thread asks. */
-static inline struct worker *task_worker(struct task *task)
+static inline struct task_extras *task_extras(const struct task *task)
 {
-    /* ORDER(task-worker): relaxed.  Written by this very thread, or before the
-     * note that brought us here. */
-    return atomic_load_explicit(&task->worker, memory_order_relaxed);
+    return (struct task_extras *)(uintptr_t)(task + 1);
+}
+
+/* Where the address of an argument is that was allocated by itself. */
+static inline void **task_arg_apart(const struct task *task)
+{
+    struct task_extras *tail = task_extras(task);
+    return (void **)(void *)(tail + task->has_extras);
+}
+
+/* The argument of its function; NULL: none was given. */
+static inline void *task_arg(const struct task *task)
+{
+    if (LIKELY(task->arg_at != 0)) {
+        return (char *)(uintptr_t)task + task->arg_at;
+    }
+    return task->arg_apart ? *task_arg_apart(task) : NULL;
+}
+
+const char *task_name(const struct task *task);
+
+static inline uintptr_t task_home(const struct task *task)
+{
+    /* ORDER(task-worker): relaxed.  Of who needs the worker: written by this very
+     * thread, or before the note that brought us here.  Of who needs the runtime:
+     * whatever it says, that is the same. */
+    return atomic_load_explicit(&task->home, memory_order_relaxed);
+}
+
+/* On no worker; its own thread asks. */
+static inline bool task_is_at_large(const struct task *task)
+{
+    return (task_home(task) & TASK_AT_LARGE) != 0;
+}
+
+/* The worker of a task that runs on one, or is parked there. */
+static inline struct worker *task_worker(const struct task *task)
+{
+    CHECK(!task_is_at_large(task));
+    return (struct worker *)task_home(task);
+}
+
+/* worker may be NULL: then it is not there. */
+static inline bool task_is_at(const struct task *task,
+                              const struct worker *worker)
+{
+    return task_home(task) == (uintptr_t)worker;
 }
 
 /* It runs there from now on. */
@@ -216,25 +267,25 @@ static inline void task_enter_worker(struct task *task, struct worker *worker)
 {
     /* ORDER(task-worker): relaxed.  Who looks for it in vain has nothing to call
      * off: before it waits, park() makes sure that it is found. */
-    atomic_store_explicit(&task->worker, worker, memory_order_relaxed);
+    atomic_store_explicit(&task->home, (uintptr_t)worker, memory_order_relaxed);
 }
 
 /* What the task's waits and operations draw on; NULL: nothing is limited. */
 static inline struct quota *task_quota(const struct task *task)
 {
-    return UNLIKELY(task->masked > 0) ? task->mask->reserve
+    return UNLIKELY(task->masked > 0) ? task->wait->stack->mask->reserve
                                       : task->scope->quota;
 }
 
 /* In line where there is nothing to say; checked builds look at more. */
-static inline int park_check(struct task *task)
+ALWAYS_INLINE static int park_check(struct task *task)
 {
 #ifndef AMBIT_CHECKED
     /* ORDER(cancel): seq_cst.  As in park_refusal(). */
     bool cancelled = (atomic_load_explicit(&task->scope->flags,
                                            memory_order_seq_cst) &
                       OWNER_CANCELLED) != 0;
-    if (LIKELY(!cancelled && task->masked == 0 && task_worker(task) != NULL)) {
+    if (LIKELY(!cancelled && task->masked == 0 && !task_is_at_large(task))) {
         return 0;
     }
 #endif
@@ -262,18 +313,20 @@ static inline void task_owner_init(struct task_owner *owner,
     owner->task_exited = task_exited;
 }
 
-/* record.c -- a record with a copy of the argument; not yet queued.  0, -E2BIG, -ENOMEM. */
+/* record.c -- a record with a copy of the argument, and of the extras, if it has
+ * some; not yet queued.  0, -E2BIG, -ENOMEM. */
 int task_make(struct runtime *runtime, struct task_owner *owner,
               ambit_task_fn *fn, const void *arg, size_t arg_size,
-              struct task **ret_task);
-/* The same on a worker of the runtime, for an argument of TASK_ARG_BEHIND at
+              const struct task_extras *extras, struct task **ret_task);
+/* The same on a worker of the runtime, for an argument of TASK_ARG_FITS at
  * most.  NULL: there is no memory. */
 struct task *task_make_here(struct worker *worker, struct task_owner *owner,
                             ambit_task_fn *fn, const void *arg,
-                            size_t arg_size);
-/* The same for a record that is part of a larger one. */
+                            size_t arg_size, const struct task_extras *extras);
+/* The same for a record that is part of a larger one, and for a function that
+ * finds its argument from there. */
 void task_init(struct task *task, struct runtime *runtime,
-               struct task_owner *owner, ambit_task_fn *fn, void *arg);
+               struct task_owner *owner, ambit_task_fn *fn);
 /* Gives back a record that was never queued. */
 void task_unmake(struct task *task);
 /* Gives back the record of an ended task, as soon as no note is about it. */
@@ -334,6 +387,8 @@ _Noreturn void task_exit_now(struct task *task, enum task_end end, int result);
 /* Makes a parked task ready.  Any thread; exactly once for each park. */
 void task_wake(struct task *task, int64_t value);
 
+/* By the worker: a cancel has posted task.abort_link.  May free the task. */
+void task_abort(struct worker *worker, struct task *task);
 /* Asks the task's worker to call off its wait.  Owner's lock held, or by one
  * who otherwise knows that the task has not ended.  Any thread. */
 void task_post_abort(struct task *task);

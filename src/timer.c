@@ -48,6 +48,14 @@ void timer_init(struct timer *timer, void (*fired)(struct timer *))
     *timer = (struct timer){.fired = fired};
 }
 
+void timer_init_about(struct timer_about *timer,
+                      void (*fired)(struct timer *), void *what)
+{
+    timer_init(&timer->timer, fired);
+    timer->timer.about = true;
+    timer->what = what;
+}
+
 static bool is_before(const struct timer *a, const struct timer *b)
 {
     if (a->when_ns != b->when_ns) {
@@ -144,6 +152,7 @@ static void file(struct timer_heap *heap, struct timer *timer)
     timer->prev = NULL;
     timer->next = heap->slots[slot];
     if (timer->next != NULL) {
+        timer->child = timer->next->next; /* a hint: src/timer.h */
         timer->next->prev = timer;
     }
     heap->slots[slot] = timer;
@@ -184,6 +193,15 @@ static int64_t first_slot(const struct timer_heap *heap)
     return INT64_MAX;
 }
 
+/* A slot is small: what is in there will fire soon. */
+static inline void fetch_about(const struct timer *timer)
+{
+    if (timer->about) {
+        fetch_lines(CONTAINER_OF(timer, const struct timer_about, timer)->what,
+                    2);
+    }
+}
+
 /* Into the heap, where they are put in order. */
 static void empty_slot(struct timer_heap *heap, unsigned slot)
 {
@@ -192,6 +210,9 @@ static void empty_slot(struct timer_heap *heap, unsigned slot)
     heap->filled[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     while (timer != NULL) {
         struct timer *next = timer->next;
+        fetch_lines(timer->child, 1);
+        fetch_about(timer);
+        timer->child = NULL;
         timer->filed = false;
         heap->filed--;
         root_set(heap, meld(heap->root, timer));

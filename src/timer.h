@@ -37,7 +37,8 @@
 #define TIMER_SLACK_NS 100000 /* the kernel gives a thread 50,000 */
 
 struct timer {
-    struct timer *child;
+    struct timer *child; /* in a slot: the one after the next, or what was; to be
+                            fetched, never to be used */
     struct timer *next; /* sibling, or in the slot */
     struct timer *prev; /* sibling, or parent when first child */
     int64_t when_ns;
@@ -45,6 +46,13 @@ struct timer {
     void (*fired)(struct timer *timer);
     bool armed;
     bool filed; /* in a slot */
+    bool about; /* it is the start of a struct timer_about */
+};
+
+/* A timer and what its callback looks at, which is fetched before. */
+struct timer_about {
+    struct timer timer;
+    void *what;
 };
 
 struct timer_heap {
@@ -65,6 +73,8 @@ void timer_heap_init(struct timer_heap *heap);
  * may arm it anew, free its memory, and arm or disarm any other of the heap;
  * it must not call timer_fire(). */
 void timer_init(struct timer *timer, void (*fired)(struct timer *));
+void timer_init_about(struct timer_about *timer,
+                      void (*fired)(struct timer *), void *what);
 
 /* Arms a timer for when_ns, past times allowed; one that is armed in this heap
  * already is moved.  O(1), or O(log n) amortised when it moves. */

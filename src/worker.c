@@ -33,7 +33,7 @@ static inline void push_ready(struct worker *worker, struct task *task,
 {
     CHECK(task_worker(task) == worker);
     if (LIKELY((flags & OWNER_LANED) == 0)) {
-        queue_push(&worker->ready, &task->wake_note);
+        queue_push(&worker->ready, &task->link);
     } else {
         lane_push(worker, task, flags);
     }
@@ -66,7 +66,7 @@ static NOINLINE void fresh_apart(struct worker *worker, struct task *task,
         lane_push_fresh(worker, task, flags);
     } else {
         RULE(TASK_SPAWN_4);
-        queue_push(&worker->pinned, &task->wake_note);
+        queue_push(&worker->pinned, &task->link);
         worker->queued |= QUEUED_NEW;
     }
     if (alert && !pinned) {
@@ -125,51 +125,80 @@ ALWAYS_INLINE void worker_spawns(struct worker *worker, struct task *task)
     }
 }
 
-void worker_post(struct worker *worker, struct note *note)
+void worker_post_task(struct worker *worker, struct link *link,
+                      enum note_kind kind)
 {
     if (worker == worker_self) {
-        note->next = worker->notes_local;
-        worker->notes_local = note;
+        link->next = worker->notes_local;
+        worker->notes_local = note_mark(link, kind);
         worker->queued |= QUEUED_NOTES;
         return;
     }
-    if (note_put(&worker->inject, note)) {
+    if (note_put(&worker->inject, link, kind)) {
         idle_wake(worker);
     }
 }
 
-void worker_offer(struct worker *worker, struct note *note)
+void worker_post(struct worker *worker, struct note *note)
 {
-    if (note_put(&worker->offered, note) && !idle_wake(worker)) {
+    worker_post_task(worker, &note->link, NOTE_CALLS);
+}
+
+void worker_offer(struct worker *worker, struct task *task)
+{
+    if (note_put(&worker->offered, &task->link, NOTE_STARTS) &&
+        !idle_wake(worker)) {
         RULE(TASK_PLACE_3);
         idle_alert(worker->runtime);
     }
 }
 
-/* Most notes are part of a task, towards its end. */
-static inline void fetch_note(const struct note *note)
+/* Most notes are about a task: its links are in the first of its lines. */
+static inline void fetch_note(struct link *marked)
 {
-    if (note != NULL) {
-        fetch_lines((const char *)note - 2 * CACHE_LINE, 3);
-        __builtin_prefetch(note->next);
+    if (marked != NULL) {
+        struct link *link = note_link(marked);
+        fetch_lines(link, 2);
+        __builtin_prefetch(link->next);
     }
 }
 
-static void deliver_all(struct worker *worker, struct note *note)
+void worker_deliver(struct worker *worker, struct link *marked)
 {
-    while (note != NULL) {
-        struct note *next = note->next; /* delivery may free it */
-        fetch_note(next);
+    struct link *link = note_link(marked);
+    switch (note_kind(marked)) {
+    case NOTE_CALLS: {
+        struct note *note = CONTAINER_OF(link, struct note, link);
         note->deliver(worker, note);
-        note = next;
+        return;
+    }
+    case NOTE_WAKES:
+        worker_ready(worker, CONTAINER_OF(link, struct task, link));
+        return;
+    case NOTE_STARTS:
+        worker_fresh(worker, CONTAINER_OF(link, struct task, link), false);
+        return;
+    case NOTE_ABORTS:
+        task_abort(worker, CONTAINER_OF(link, struct task, abort_link));
+        return;
     }
 }
 
-static bool worker_deliver(struct worker *worker)
+static void deliver_all(struct worker *worker, struct link *marked)
 {
-    struct note *local = worker->notes_local;
-    struct note *injected = note_take(&worker->inject);
-    struct note *offered = note_take(&worker->offered);
+    while (marked != NULL) {
+        struct link *next = note_link(marked)->next;
+        fetch_note(next);
+        worker_deliver(worker, marked);
+        marked = next;
+    }
+}
+
+static bool deliver_notes(struct worker *worker)
+{
+    struct link *local = worker->notes_local;
+    struct link *injected = note_take(&worker->inject);
+    struct link *offered = note_take(&worker->offered);
     worker->notes_local = NULL;
     deliver_all(worker, injected);
     deliver_all(worker, note_reverse(local));
@@ -248,7 +277,7 @@ static unsigned run_lanes(struct worker *worker)
  * last, lies on top of what the ready ones spawn in their turns. */
 static bool worker_turn(struct worker *worker)
 {
-    bool busy = worker_deliver(worker);
+    bool busy = deliver_notes(worker);
     uint32_t queued = what_is_queued(worker);
     CHECK((queued & ~worker->queued) == 0);
     worker->queued = queued;

@@ -34,6 +34,7 @@
 #define WORKER_FAIR_TICK 61   /* every so often the oldest fresh task first */
 
 struct task;
+struct task_exit;
 struct task_owner;
 struct runtime;
 
@@ -99,7 +100,7 @@ struct worker {
     struct task_queue ready;      /* started tasks that can go on: the normal */
     struct lanes lanes;           /* lane; and those of the others */
     struct task_queue pinned;     /* unstarted ones that must stay here */
-    struct note *notes_local;     /* posted to ourselves, newest first */
+    struct link *notes_local;     /* posted to ourselves, marked, newest first */
     struct stack_arena stacks;
     int64_t cool_at; /* when free stacks are looked at next: src/idle.c */
     struct timer_heap timers;
@@ -110,7 +111,7 @@ struct worker {
     unsigned turn_left;           /* tasks until the loop's next step */
     unsigned fresh_left;          /* unstarted ones until the next pass */
     unsigned pass_left;           /* ready ones in this pass; 0: none begun */
-    struct note *pass_last;       /* its last one */
+    struct link *pass_last;       /* its last one */
     unsigned tick;                /* turns since that of the oldest new one */
     int64_t from_outside;         /* so many on top of `fresh` go before all */
     int64_t woken_at;             /* new tasks above this height go before the
@@ -125,7 +126,8 @@ struct worker {
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
     bool alone;                   /* the run has no other worker */
-    bool ending;                  /* the current one's record may be gone */
+    const struct task_exit *ending; /* of the current one, whose record may be
+                                       gone; or NULL */
     int start_error;
 
     /* any thread */
@@ -156,10 +158,16 @@ void worker_loop(struct worker *worker);
 /* Delivers a note on that worker: from this thread at its next turn, from
  * another by waking it if it sleeps.  Any thread. */
 void worker_post(struct worker *worker, struct note *note);
+/* The same of a task, by one of its links. */
+void worker_post_task(struct worker *worker, struct link *link,
+                      enum note_kind kind);
 
-/* Has an unstarted task queued there, or taken over by who is idle sooner.  The
- * note's delivery queues it.  Any thread. */
-void worker_offer(struct worker *worker, struct note *note);
+/* Has an unstarted task queued there, or taken over by who is idle sooner.  Any
+ * thread. */
+void worker_offer(struct worker *worker, struct task *task);
+
+/* What was taken from a queue of notes; may free it. */
+void worker_deliver(struct worker *worker, struct link *marked);
 
 /* A started task of this worker can go on. */
 void worker_ready(struct worker *worker, struct task *task);
@@ -174,7 +182,7 @@ void worker_spawns(struct worker *worker, struct task *task);
 void worker_wakes(struct worker *worker, struct task *task);
 
 /* enter.c -- from a fiber: on to the next one, or back to the loop. */
-void worker_switch_out(struct worker *worker, struct task *task);
+void worker_switch_out(struct worker *worker);
 /* The same, for a stack whose frames will never be continued. */
 _Noreturn void worker_drop_stack(struct worker *worker);
 

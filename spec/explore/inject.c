@@ -47,7 +47,7 @@ void seam_suspends(struct task *task)
         cancel_around(task, inject->inner);
     }
     if (is_for_op(lab, task)) {
-        lab->op_wanted = task->abort_arg;
+        lab->op_wanted = task->wait->abort_arg;
         cancel_around(task, true);
     }
 }

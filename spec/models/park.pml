@@ -4,7 +4,7 @@
  *
  * Of: src/park.c  park park_abort park_refusal
  *     src/record.c  task_free task_let_go
- *     src/task.c  abort_move abort_handle abort_deliver
+ *     src/task.c  abort_move abort_handle task_abort
  *       abort_request task_post_abort task_exit
  *       task_leave_worker
  *     src/task.h  task_enter_worker task_list task_unlist
@@ -151,7 +151,7 @@ inline abort_handle()
     fi
 }
 
-inline abort_deliver()
+inline task_abort()
 {
     move(POSTED, BUSY, ok);
     if
@@ -194,7 +194,7 @@ loop:
 end:
     inbox[me]?note;
     if
-    :: note == ABORT -> abort_deliver(); goto loop
+    :: note == ABORT -> task_abort(); goto loop
     :: note == START ->
         touch();
         place = me;

@@ -97,7 +97,7 @@ static void take_name(struct thing *thing)
         return;
     }
     if (thing->kind == THING_TASK) {
-        name = ((const struct task *)thing->at)->name;
+        name = task_name(thing->at);
     } else if (thing->kind == THING_REGION) {
         name = ((const struct region *)thing->at)->name;
     }

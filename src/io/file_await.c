@@ -156,7 +156,7 @@ static enum await_off truncate_call_off(struct await *await)
         return AWAIT_OVER;
     }
     RULE(AWAIT_IO_2);
-    if (!blocking_cancel(await->task->runtime->pool, &record->job)) {
+    if (!blocking_cancel(task_runtime(await->task)->pool, &record->job)) {
         return AWAIT_COMING;
     }
     op_await_end(record);
@@ -184,7 +184,7 @@ static int begin_truncate(struct task *task, struct await *await,
     record->size = size;
     await_begin(await, task, &in_truncate);
     await->record = record;
-    rc = blocking_submit(task->runtime->pool, &record->job);
+    rc = blocking_submit(task_runtime(task)->pool, &record->job);
     if (rc < 0) {
         await_end(await);
         op_await_end(record);

@@ -307,7 +307,7 @@ int io_close_end(struct io_handle *handle)
 
 int io_close(struct task *task, struct io_handle *handle)
 {
-    REQUIRE(task_worker(task) != NULL, "close is called from a task on a worker");
+    REQUIRE(!task_is_at_large(task), "close is called from a task on a worker");
     int rc = io_close_begin(task, who_parks(task), handle);
     if (rc == AMBIT_PENDING) {
         RULE(IO_CLOSE_1);

@@ -52,7 +52,7 @@ int op_await_make(struct task *task, struct io_handle *handle,
     if (rc < 0) {
         return rc;
     }
-    struct op_await *record = runtime_alloc(task->runtime, SLAB_256);
+    struct op_await *record = runtime_alloc(task_runtime(task), SLAB_256);
     if (record == NULL) {
         return -ENOMEM;
     }
@@ -65,7 +65,7 @@ int op_await_make(struct task *task, struct io_handle *handle,
         record->use.cancel_note.deliver = cancel_deliver;
     }
     if (rc < 0) {
-        runtime_free(task->runtime, SLAB_256, record);
+        runtime_free(task_runtime(task), SLAB_256, record);
         return rc;
     }
     *ret_record = record;

@@ -100,13 +100,13 @@ static enum await_look enter(struct task *task, struct await *await,
         *ret_rc = (int)said;
         return look;
     }
-    struct ring_call *call = runtime_alloc(task->runtime, SLAB_64);
+    struct ring_call *call = runtime_alloc(task_runtime(task), SLAB_64);
     if (call == NULL) {
         *ret_rc = -ENOMEM;
         return AWAIT_ANSWER;
     }
-    *call = (struct ring_call){.note = {NULL, call_off_here},
-                               .runtime = task->runtime,
+    *call = (struct ring_call){.note = {.deliver = call_off_here},
+                               .runtime = task_runtime(task),
                                .worker = worker_self};
     await_begin(await, task, &in_ring);
     await->waiter.polled = true;

@@ -19,6 +19,7 @@ struct stage {
     struct region outer;
     struct region inner;
     struct task task;
+    struct task_extras extras; /* of the task */
     int64_t room[8]; /* finalizers, messages, calls, timers: addresses */
 };
 
@@ -26,7 +27,8 @@ struct stage {
 static struct stage s = {
     .outer = {.name = "outer"},
     .inner = {.name = "inner"},
-    .task = {.name = "probe"},
+    .task = {.has_extras = true},
+    .extras = {.name = "probe"},
 };
 
 static void tell(enum told what, const void *subject, const void *other,

@@ -79,6 +79,12 @@ int64_t clock_now_ns(void)
     return 0;
 }
 
+void task_abort(struct worker *worker, struct task *task)
+{
+    (void)worker, (void)task;
+    model_fail("nothing is cancelled here");
+}
+
 static void deliver(struct worker *worker, struct note *note)
 {
     (void)worker;
@@ -139,11 +145,11 @@ static void begin_3(void)
 
 static void take_notes(void)
 {
-    struct note *note = note_take(&worker_self->inject);
-    while (note != NULL) {
-        struct note *next = note->next;
-        note->deliver(worker_self, note);
-        note = next;
+    struct link *marked = note_take(&worker_self->inject);
+    while (marked != NULL) {
+        struct link *next = note_link(marked)->next;
+        worker_deliver(worker_self, marked);
+        marked = next;
     }
 }
 

@@ -34,9 +34,10 @@ void worker_ready(struct worker *worker, struct task *of)
     model_fail("nobody here wakes a task of its own worker");
 }
 
-void worker_post(struct worker *worker, struct note *note)
+void worker_post_task(struct worker *worker, struct link *link,
+                      enum note_kind kind)
 {
-    (void)note;
+    (void)link, (void)kind;
     bell_ring(&bells[worker->index]);
 }
 
@@ -92,11 +93,11 @@ static void setup(void)
         results[i] = -1;
     }
     task_owner_init(&owner, exited);
-    MUST(task_make(&kit_runtime, &owner, NULL, NULL, 0, &task) == 0);
+    MUST(task_make(&kit_runtime, &owner, NULL, NULL, 0, NULL, &task) == 0);
     atomic_init(&task->join_word, 0);
     handle = join_handle(task);
     for (unsigned i = 1; i < THREADS; i++) {
-        task_init(&joiners[i], &kit_runtime, &owner, NULL, NULL);
+        task_init(&joiners[i], &kit_runtime, &owner, NULL);
         task_enter_worker(&joiners[i], &kit_workers[i]);
     }
 }

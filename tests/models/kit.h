@@ -16,6 +16,8 @@
 
 static struct runtime kit_runtime;
 static struct worker kit_workers[THREADS];
+static struct stack kit_stacks[THREADS]; /* that of a worker's task */
+static struct stack_wait kit_waits[THREADS];
 
 #ifndef KIT_REAL_WORKER
 __thread struct worker *worker_self
@@ -44,14 +46,23 @@ static void kit_begin(void)
     for (unsigned i = 0; i < THREADS; i++) {
         kit_workers[i].runtime = &kit_runtime;
         kit_workers[i].index = i;
+        kit_workers[i].current_stack = &kit_stacks[i];
+        kit_stacks[i].wait = &kit_waits[i];
+        kit_waits[i].stack = &kit_stacks[i];
         memset(&kit_workers[i].stats, 0, sizeof kit_workers[i].stats);
     }
 }
 
 __attribute__((unused)) static size_t kit_size(enum slab_class class_)
 {
-    static const size_t sizes[] = {128, 192, 256, 448, 512, 1024,
-                                   64, 128, 256, 512, 1024};
+    static const size_t sizes[SLAB_CLASSES] = {
+        [SLAB_TASK_128] = 128,   [SLAB_TASK_192] = 192,
+        [SLAB_TASK_320] = 320,   [SLAB_HANDLE_128] = 128,
+        [SLAB_HANDLE_384] = 384, [SLAB_HANDLE_512] = 512,
+        [SLAB_HANDLE_1024] = 1024, [SLAB_64] = 64,
+        [SLAB_128] = 128,        [SLAB_256] = 256,
+        [SLAB_512] = 512,        [SLAB_1024] = 1024,
+    };
     return sizes[class_];
 }
 

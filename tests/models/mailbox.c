@@ -38,7 +38,7 @@ void worker_fresh(struct worker *worker, struct task *task, bool alert)
 {
     (void)worker, (void)alert;
     MUST(task == &actor->task);
-    MUST(!is_queued && task_worker(task) == NULL); /* one turn at a time */
+    MUST(!is_queued && task_is_at_large(task)); /* one turn at a time */
     is_queued = true;
     bell_ring(&turns);
 }
@@ -48,24 +48,25 @@ void worker_wakes(struct worker *worker, struct task *task)
     worker_fresh(worker, task, false);
 }
 
-void worker_post(struct worker *worker, struct note *note)
+void worker_post_task(struct worker *worker, struct link *link,
+                      enum note_kind kind)
 {
-    (void)worker;
-    if (note == &actor->task.wake_note) {
+    (void)worker, (void)kind;
+    if (link == &actor->task.link) {
         bell_ring(&turns);
         explore_yield(); /* behind all that is queued */
         return;
     }
     for (unsigned i = 1; i < THREADS; i++) {
-        if (note == &senders[i].wake_note) {
+        if (link == &senders[i].link) {
             bell_ring(&sender_bells[i]);
         }
     }
 }
 
-void worker_offer(struct worker *worker, struct note *note)
+void worker_offer(struct worker *worker, struct task *task)
 {
-    worker_post(worker, note);
+    worker_post_task(worker, &task->link, NOTE_STARTS);
 }
 
 void worker_ready(struct worker *worker, struct task *task)
@@ -192,7 +193,7 @@ static void begin(uint32_t credits)
     life->inited = true;
     actor->life = life;
     for (unsigned i = 1; i < THREADS; i++) {
-        task_init(&senders[i], &kit_runtime, &actor->self, NULL, NULL);
+        task_init(&senders[i], &kit_runtime, &actor->self, NULL);
         task_enter_worker(&senders[i], &kit_workers[i]);
     }
     ref = actor_ref(actor);
@@ -235,7 +236,7 @@ static void receiver(void)
         MUST(!is_gone);
         is_queued = false;
         task_enter_worker(&actor->task, worker_self);
-        MUST(actor_turn(&actor->task.cx, actor) == TASK_DORMANT);
+        MUST(actor_turn(&actor->task) == TASK_DORMANT);
     }
 }
 

@@ -30,9 +30,10 @@ static int exits, result;
 
 /* --- the rooms around it -------------------------------------------------- */
 
-void worker_post(struct worker *worker, struct note *note)
+void worker_post_task(struct worker *worker, struct link *link,
+                      enum note_kind kind)
 {
-    (void)note_put(&worker->inject, note);
+    (void)note_put(&worker->inject, link, kind);
     bell_ring(&bells[worker->index]);
 }
 
@@ -90,22 +91,27 @@ bool blocking_cancel(struct blocking_pool *pool, struct blocking_job *job)
 
 static void deliver_notes(void)
 {
-    struct note *note = note_take(&worker_self->inject);
-    while (note != NULL) {
-        struct note *next = note->next;
-        note->deliver(worker_self, note);
-        note = next;
+    struct link *marked = note_take(&worker_self->inject);
+    while (marked != NULL) {
+        struct link *next = note_link(marked)->next;
+        if (note_kind(marked) == NOTE_WAKES) {
+            worker_ready(worker_self, task);
+        } else {
+            MUST(note_kind(marked) == NOTE_ABORTS);
+            task_abort(worker_self, task);
+        }
+        marked = next;
     }
 }
 
-void worker_switch_out(struct worker *worker, struct task *of)
+void worker_switch_out(struct worker *worker)
 {
     while (!ready) {
         bell_wait(&bells[worker->index]);
         deliver_notes();
     }
     ready = false;
-    of->parked = false;
+    task->parked = false;
 }
 
 /* --- set up --------------------------------------------------------------- */
@@ -157,8 +163,7 @@ static void begin(ambit_task_fn *fn)
     atomic_init(&thing, QUIET);
     atomic_init(&queued, 0);
     task_owner_init(&owner, exited);
-    MUST(task_make(&kit_runtime, &owner, fn, NULL, 0, &task) == 0);
-    atomic_init(&task->worker, NULL);
+    MUST(task_make(&kit_runtime, &owner, fn, NULL, 0, NULL, &task) == 0);
 }
 
 static void begin_fiber(void)

@@ -32,16 +32,17 @@ void worker_fresh(struct worker *worker, struct task *of, bool alert)
     bell_ring(&turns);
 }
 
-void worker_post(struct worker *worker, struct note *note)
+void worker_post_task(struct worker *worker, struct link *link,
+                      enum note_kind kind)
 {
     (void)worker;
-    MUST(note == &task->wake_note); /* it was woken in its step */
+    MUST(link == &task->link && kind == NOTE_STARTS); /* woken in its step */
     bell_ring(&turns);
 }
 
-void worker_offer(struct worker *worker, struct note *note)
+void worker_offer(struct worker *worker, struct task *of)
 {
-    worker_post(worker, note);
+    worker_post_task(worker, &of->link, NOTE_STARTS);
 }
 
 /* Nobody here awaits anything. */
@@ -137,9 +138,9 @@ static void setup(void)
         atomic_init(&flags[i], 0);
     }
     task_owner_init(&owner, exited);
-    MUST(task_make(&kit_runtime, &owner, poll_turn, NULL, 0, &task) == 0);
+    MUST(task_make(&kit_runtime, &owner, step, NULL, 0, NULL, &task) == 0);
     atomic_init(&task->join_word, 0);
-    poll_prepare(task, step);
+    poll_prepare(task);
     task->listed = false;
     waker = ambit_cx_waker(&task->cx);
     bell_ring(&turns);

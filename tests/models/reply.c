@@ -43,7 +43,7 @@ static void setup(void)
     memset(&answered, 0, sizeof answered);
     memset(answers, 0, sizeof answers);
     memset(&caller, 0, sizeof caller);
-    caller.runtime = &kit_runtime;
+    atomic_init(&caller.home, task_at_large(&kit_runtime));
     cancelled = false;
     rc = value = 0;
     struct reply_slot *slot = reply_open(&caller, &value, sizeof value);

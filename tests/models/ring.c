@@ -26,7 +26,7 @@ static struct ring_stream streams[WORKERS + 1];
 static struct ambit_ring_message cells[WORKERS + 1][2];
 static struct task task;
 static struct bell bell;
-static struct note *posted;
+static struct note *posted; /* or NULL */
 static bool woken;
 static int accepted[THREADS];
 static uint64_t got[4];
@@ -39,7 +39,6 @@ void worker_post(struct worker *worker, struct note *note)
 {
     MUST(worker == &kit_workers[1] && note == &door.note);
     MUST(posted == NULL);
-    note->next = NULL; /* as the queue does */
     posted = note;
     bell_ring(&bell);
 }
@@ -59,7 +58,7 @@ int64_t park(struct task *whom, enum park_kind kind, park_abort_fn *abort_fn,
     while (!woken) {
         bell_wait(&bell);
         struct note *note = posted;
-        posted = note->next;
+        posted = NULL;
         note->deliver(worker_self, note);
     }
     woken = false;

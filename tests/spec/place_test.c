@@ -323,6 +323,12 @@ static int misplace(ambit_cx *cx, void *arg)
                                  .placement = (enum ambit_placement)5),
                 -EINVAL);
         WANT(spec_logged("\"odd\" cannot be placed: the placement is none"));
+        for (unsigned tier = 3; tier < 6; tier++) {
+            WANT_EQ(ambit_spawn_with(all, note_worker, &v, .name = "high",
+                                     .tier = (enum ambit_tier)tier),
+                    -EINVAL);
+        }
+        WANT(spec_logged("\"high\" cannot be placed: the tier is none"));
     }
     WANT_EQ(rc, 0);
     WANT_EQ(count_get(&ran), 1);

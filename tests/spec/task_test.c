@@ -11,14 +11,15 @@
 struct load {
     struct count *intact;
     uint32_t size;
-    unsigned char bytes[ARRAY_LEN((char[4096 - 16]){0})];
+    bool named;
+    unsigned char bytes[ARRAY_LEN((char[4096 - 13]){0})];
 };
 
 static int check_load(ambit_cx *cx, void *arg)
 {
-    (void)cx;
     struct load *load = arg;
-    bool good = (uintptr_t)arg % 16 == 0;
+    bool good = (uintptr_t)arg % 16 == 0 &&
+                strcmp(ambit_cx_name(cx), load->named ? "load" : "task") == 0;
     for (uint32_t i = 0; i < load->size; i++) {
         good = good && load->bytes[i] == (unsigned char)(i * 7 + load->size);
     }
@@ -28,37 +29,52 @@ static int check_load(ambit_cx *cx, void *arg)
     return 0;
 }
 
+static int check_none(ambit_cx *cx, void *arg)
+{
+    (void)cx;
+    return arg == NULL ? 0 : -EINVAL;
+}
+
+static const struct ambit_spawn_options with_a_name = {.name = "load"};
+
+static void spawn_load(ambit_region *all, struct count *intact, size_t size,
+                       bool named)
+{
+    struct load load = {.intact = intact, .named = named};
+    load.size = (uint32_t)(size - offsetof(struct load, bytes));
+    for (uint32_t k = 0; k < load.size; k++) {
+        load.bytes[k] = (unsigned char)(k * 7 + load.size);
+    }
+    const struct ambit_spawn_options *options = named ? &with_a_name : NULL;
+    WANT_EQ(ambit_spawn_(all, check_load, &load, size, options), 0);
+    memset(&load, 0xAA, sizeof load);
+}
+
 static int spawn_all_sizes(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    /* With the 12 bytes before them: what lies behind a record ends at 64, or at
-     * 192. */
-    static const uint32_t sizes[] = {0,  1,  15,  16,  17,  51,   52,
-                                     53, 100, 179, 180, 181, 1000, 4080};
+    /* What lies behind a record ends at 64 bytes, or at 192; a name and what goes
+     * with it take 16 of them. */
+    static const size_t sizes[] = {16,  47,  48,  49,  63,   64,   65,
+                                   175, 176, 177, 192, 1000, 4095, 4096};
     struct count intact = {0};
-    struct load load;
     int rc = 0;
     ambit_scope (cx, all, &rc) {
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-            load.intact = &intact;
-            load.size = sizes[i];
-            for (uint32_t k = 0; k < sizes[i]; k++) {
-                load.bytes[k] = (unsigned char)(k * 7 + sizes[i]);
-            }
-            size_t size = offsetof(struct load, bytes) + sizes[i];
-            WANT_EQ(ambit_spawn_(all, check_load, &load, size, NULL), 0);
-            memset(&load, 0xAA, sizeof load);
+            spawn_load(all, &intact, sizes[i], false);
+            spawn_load(all, &intact, sizes[i], true);
         }
-        load.size = 0;
-        WANT_EQ(ambit_spawn_(all, check_load, &load, 4097, NULL), -E2BIG);
+        WANT_EQ(ambit_spawn_(all, check_none, NULL, 1, NULL), 0);
+        WANT_EQ(ambit_spawn_(all, check_none, NULL, 1, &with_a_name), 0);
+        WANT_EQ(ambit_spawn_(all, check_none, "", 4097, NULL), -E2BIG);
     }
     WANT_EQ(rc, 0);
-    WANT_EQ(count_get(&intact), ARRAY_LEN(sizes));
+    WANT_EQ(count_get(&intact), 2 * ARRAY_LEN(sizes));
     return 0;
 }
 
 /* Goal: a task sees the argument as it was when it was spawned.
- * Method: arguments of all sizes; the original is overwritten at once. */
+ * Method: all sizes, with a name and without; the original is overwritten. */
 Spec(TASK_SPAWN_1, each_task_gets_its_own_copy)
 {
     spec_on_1_and_2_workers(spawn_all_sizes);

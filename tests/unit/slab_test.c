@@ -183,7 +183,7 @@ Test(slab, generations_survive_free)
     /* Every life left its mark, and none was lost. */
     uint64_t marks = 0;
     uint64_t *word;
-    while ((word = slab_alloc(depot, NULL, SLAB_HANDLE_256)) && *word != 0) {
+    while ((word = slab_alloc(depot, NULL, SLAB_TASK_192)) && *word != 0) {
         marks += *word / 2;
     }
     cr_assert_eq(marks, lives / SLAB_64);
