@@ -124,7 +124,8 @@ static inline void cpu_step_back(unsigned pauses)
 
 /* Has so many lines fetched that will be wanted soon: a crowd that was parked for
  * long is in no cache.  A hint; it may be anything.  The empty line of assembly is
- * none: gcc drops a loop that does nothing but fetch. */
+ * none: a function that does nothing but fetch has no effect for gcc, which drops
+ * the calls of it. */
 ALWAYS_INLINE static void fetch_lines(const void *first, unsigned lines)
 {
 #pragma GCC unroll 8

@@ -21,6 +21,23 @@
 #include "src/seats.h"
 #include "src/task.h"
 
+/* --- what comes next ------------------------------------------------------- */
+
+static inline struct stack_wait *wait_of(const struct link *link)
+{
+    return CONTAINER_OF(link, const struct task, link)->wait;
+}
+
+NOINLINE void fetch_crowd(const struct link *first)
+{
+    const struct link *second = first->next;
+    const struct link *third = second->next;
+    fetch_lines(wait_of(first)->stack->fiber.sp, 6);
+    fetch_lines(wait_of(second)->stack, 1);
+    fetch_lines(wait_of(third), 1);
+    fetch_lines(third->next, 2);
+}
+
 static inline void make_current(struct worker *worker, struct task *task)
 {
     task->parked = false;

@@ -19,23 +19,16 @@ void worker_run_batches(struct worker *worker, bool fresh_first);
 void worker_go_on(struct worker *worker, struct task *task);
 void worker_begin(struct worker *worker, struct task *task);
 
-static inline struct stack_wait *wait_of(const struct link *link)
-{
-    return CONTAINER_OF(link, const struct task, link)->wait;
-}
+/* The frames of the first, the stack of the second, where that of the third is, and
+ * the record of the fourth: each was fetched for the step before. */
+void fetch_crowd(const struct link *first);
 
-/* The frames of the next one, the stack of the one after, where that of the
- * third is, and the record of the fourth: each was fetched for the step before.
- * Fewer are no crowd. */
+/* Fewer than three are no crowd: what they touch is in the cache. */
 static inline void fetch_ready(const struct link *first)
 {
     const struct link *second = first != NULL ? first->next : NULL;
-    const struct link *third = second != NULL ? second->next : NULL;
-    if (third != NULL) {
-        fetch_lines(wait_of(first)->stack->fiber.sp, 6);
-        fetch_lines(wait_of(second)->stack, 1);
-        fetch_lines(wait_of(third), 1);
-        fetch_lines(third->next, 2);
+    if (second != NULL && second->next != NULL) {
+        fetch_crowd(first);
     }
 }
 
