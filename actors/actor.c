@@ -69,6 +69,7 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     task_owner_init(&actor->self, never_exits);
     task_init(&actor->task, runtime, &actor->self, NULL);
     actor->stop.name = plan->name;
+    actor->stop.runtime = runtime;
     actor->task.hooks = &life_hooks;
     actor->task.listed = true; /* its regions find it, not the owner */
     atomic_init(&actor->stop_state, STOP_NONE);
@@ -111,7 +112,7 @@ int actor_begin_life(struct actor *actor, struct region *parent)
 
 void actor_drop(struct actor *actor, struct message *message, int result)
 {
-    struct runtime *runtime = task_runtime(&actor->task);
+    struct runtime *runtime = actor_runtime(actor);
     if (message->kind == MESSAGE_STOP || message == &actor->stub) {
         return;
     }
@@ -155,7 +156,7 @@ void actor_spend(struct actor *actor, struct message *spent)
     if (spent == &actor->stop) {
         stop_spent(actor);
     } else if (spent != NULL && spent != &actor->stub) {
-        message_free(task_runtime(&actor->task), spent);
+        message_free(actor_runtime(actor), spent);
     }
 }
 

@@ -109,11 +109,17 @@ struct actor {
     struct task task;            /* on lines of its own */
     struct task_owner self;      /* owner of the task */
     struct message stub;
-    struct message stop;         /* has the actor's name, too */
+    struct message stop;         /* and what few ask of: name, runtime */
 };
 
 _Static_assert(offsetof(struct actor, task) == 128, "whole cache lines");
 _Static_assert(sizeof(struct actor) == 384, "six of them, a slab class");
+
+/* Not by its task, whose lines each turn writes. */
+static inline struct runtime *actor_runtime(const struct actor *actor)
+{
+    return actor->stop.runtime;
+}
 
 static inline struct actor *task_actor(struct task *task)
 {
@@ -227,7 +233,7 @@ ALWAYS_INLINE static int lot_take_first(struct worker *worker, struct actor *act
         lot_give_back(lot);
     }
     int rc = lot_take_one(actor, generation, ret_start);
-    bool remember = rc > 0 && task_is_of(&actor->task, worker->runtime);
+    bool remember = rc > 0 && actor_runtime(actor) == worker->runtime;
     lot->owner = LIKELY(remember) ? actor : NULL;
     lot->generation = generation;
     return rc;

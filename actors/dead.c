@@ -26,7 +26,7 @@ static void actor_free(struct actor *actor)
     mailbox_retire(&actor->mailbox);
     struct message *head = actor->mailbox.head;
     if (!is_embedded(actor, head)) {
-        message_free(task_runtime(&actor->task), head);
+        message_free(actor_runtime(actor), head);
     }
     free(actor->mailbox.arg);
     task_free(&actor->task);
@@ -88,7 +88,7 @@ static uint32_t dispose_all(struct actor *actor, struct message *message)
         TELL(MESSAGE_DISPOSED, &actor->mailbox, message, 0);
         credits++;
         actor_drop(actor, message, -EPIPE);
-        message_free(task_runtime(&actor->task), message);
+        message_free(actor_runtime(actor), message);
         message = next;
     }
     return credits;

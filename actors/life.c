@@ -142,7 +142,7 @@ int life_begin(struct actor *actor, struct region *parent)
     spin_lock(&actor->mailbox.lock);
     actor->life = life;
     spin_unlock(&actor->mailbox.lock);
-    COUNT(task_runtime(&actor->task), spawned);
+    COUNT(actor_runtime(actor), spawned);
     return 0;
 }
 
@@ -193,9 +193,9 @@ void life_end(struct actor *actor, int reason)
 static void count_end(struct actor *actor, bool panicked)
 {
     if (panicked) {
-        COUNT(task_runtime(&actor->task), panicked);
+        COUNT(actor_runtime(actor), panicked);
     } else {
-        COUNT(task_runtime(&actor->task), completed);
+        COUNT(actor_runtime(actor), completed);
     }
 }
 
@@ -274,7 +274,7 @@ int life_keep_reply(struct life *life, struct kept_reply reply)
 static void tell_dropped(struct actor *actor, const struct ambit_site *at)
 {
     RULE(OBL_REPLY_1);
-    log_line(task_runtime(&actor->task), AMBIT_LOG_WARNING,
+    log_line(actor_runtime(actor), AMBIT_LOG_WARNING,
              "server \"%s\" ends without the reply it took at %s:%d; the "
              "caller is told that it is dead",
              actor->stop.name, at != NULL ? at->file : "?",

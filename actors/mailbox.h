@@ -71,6 +71,7 @@ struct message {
     uint8_t class_;      /* of its memory; SLAB_CLASSES: malloc */
     union {
         void *reply_slot;  /* of a call */
+        struct runtime *runtime; /* of an actor's stop: that actor's */
         const void *ahead; /* else: likely a later message; only to be fetched */
     };
     union {

@@ -38,7 +38,7 @@ ALWAYS_INLINE static int take_credit(struct worker *worker, struct actor *actor,
 static inline struct worker *here_for(struct worker *worker,
                                       const struct actor *actor)
 {
-    return LIKELY(worker != NULL && task_is_of(&actor->task, worker->runtime))
+    return LIKELY(worker != NULL && worker->runtime == actor_runtime(actor))
                ? worker
                : NULL;
 }
@@ -48,7 +48,7 @@ static inline struct message *message_for(struct worker *here,
 {
     struct message *message = LIKELY(here != NULL)
                                   ? message_make_here(here, size)
-                                  : message_make(task_runtime(&actor->task), size);
+                                  : message_make(actor_runtime(actor), size);
     if (LIKELY(message != NULL)) {
         TELL(PERMIT_RESERVED, &actor->mailbox, message, 0);
     }
@@ -173,7 +173,7 @@ void sending_drop(struct sending *sending)
 {
     struct actor *actor = sending->actor;
     TELL(PERMIT_ABORTED, &actor->mailbox, sending->message, 0);
-    message_free(task_runtime(&actor->task), sending->message);
+    message_free(actor_runtime(actor), sending->message);
     RULE(MBX_CREDIT_3);
     if (sending->start) {
         start(sending->here, actor); /* as long as the credit keeps it */

@@ -48,6 +48,7 @@ static void call_off(struct region *region)
 {
     list_for_each(node, &region->owner.tasks)
     {
+        /* what list_for_each() comes to next, or its head */
         fetch_lines(CONTAINER_OF(node_next_, struct task, sibling), 2);
         task_post_abort(CONTAINER_OF(node, struct task, sibling));
     }

@@ -81,13 +81,6 @@ static inline uintptr_t task_at_large(struct runtime *runtime)
     return (uintptr_t)runtime + TASK_AT_LARGE;
 }
 
-/* The same question where nearly all are of that runtime. */
-static inline bool task_is_of(const struct task *task, struct runtime *runtime)
-{
-    return LIKELY(task_home(task) == task_at_large(runtime)) ||
-           task_runtime(task) == runtime;
-}
-
 /* The quick cases are in line: two for each task and each message. */
 static inline void *worker_alloc(struct worker *worker, enum slab_class class_)
 {

@@ -104,9 +104,11 @@ static inline void slab_fetch(const void *object, enum slab_class class_)
     const char *at = object;
     if (class_ <= SLAB_TASK_320) { /* a new task's second line, and its argument */
         at += CACHE_LINE;
-        __builtin_prefetch(class_ == SLAB_TASK_128 ? at : at + CACHE_LINE, 1);
     }
     __builtin_prefetch(at, 1);
+    if (class_ == SLAB_TASK_192 || class_ == SLAB_TASK_320) {
+        __builtin_prefetch(at + CACHE_LINE, 1);
+    }
 }
 
 /* *ret_later: what will be allocated some allocations of this class from now,
