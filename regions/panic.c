@@ -18,8 +18,9 @@ static void say(struct task *task, const char *format, va_list args)
     char text[512];
     const struct ambit_site *at = task->cx.at;
     vsnprintf(text, sizeof text, format, args);
-    log_line(task_runtime(task), AMBIT_LOG_ERROR, "task \"%s\" panicked: %s (%s:%d)",
-             task_name(task), text, at != NULL ? at->file : "?",
+    log_line(task_runtime(task), AMBIT_LOG_ERROR,
+             "task \"%s\" panicked: %s (%s:%d)", task_name(task), text,
+             at != NULL ? at->file : "?",
              at != NULL ? at->line : 0);
 }
 

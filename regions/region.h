@@ -196,8 +196,7 @@ uint32_t seats_tasks(struct region *region);
 
 /* spawn.c */
 /* A SEND task of a part of ours, with its hooks; what its function gets is the
- * address of a copy of the pointer arg.  0 or as
- * ambit_spawn(). */
+ * address of a copy of the pointer arg.  0 or as ambit_spawn(). */
 int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
                         const char *name, const struct task_hooks *hooks,
                         void *arg);

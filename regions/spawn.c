@@ -158,11 +158,10 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
 
 /* On a worker that has a place in hand nothing else stands in the way of most
  * spawns.  NULL: nothing was done. */
-ALWAYS_INLINE static struct task *make_seated(struct worker *worker,
-                                       struct region *region,
-                                       ambit_task_fn *fn, const void *arg,
-                                       size_t arg_size,
-                                       const struct ambit_spawn_options *options)
+ALWAYS_INLINE static struct task *
+make_seated(struct worker *worker, struct region *region, ambit_task_fn *fn,
+            const void *arg, size_t arg_size,
+            const struct ambit_spawn_options *options)
 {
     /* ORDER(cancel): acquire.  Pairs with the change in mark(). */
     uint32_t flags =

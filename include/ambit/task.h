@@ -54,13 +54,13 @@ struct ambit_spawn_options {
 };
 
 /*
- * Starts fn in the region with its own copy of *arg (any size up to 4 KiB; arg
- * may be NULL).  Does not suspend.  0; -ESHUTDOWN when the region closes or is
- * cancelled; -EDQUOT at its task ceiling; -EAGAIN when the blocking queue is
- * full, or at the runtime's .unstarted_max; -EPERM for FIBER from a thread that
- * is no worker; -EINVAL for a tier, a placement or a worker that is not there, or
- * a placement of a tier that has none (the log line says which); -E2BIG;
- * -ENOMEM.
+ * Starts fn in the region with its own copy of *arg (any size up to 4 KiB; where
+ * arg is NULL, or of no bytes, fn gets NULL).  Does not suspend.  0; -ESHUTDOWN
+ * when the region closes or is cancelled; -EDQUOT at its task ceiling; -EAGAIN when
+ * the blocking queue is full, or at the runtime's .unstarted_max; -EPERM for FIBER
+ * from a thread that is no worker; -EINVAL for a tier, a placement or a worker that
+ * is not there, or a placement of a tier that has none (the log line says which);
+ * -E2BIG; -ENOMEM.
  * After a refusal nothing happened and *arg is still the caller's.  A task
  * cancelled before it first runs never runs: dispose gets its argument.
  * The opener of the region or one of its tasks.

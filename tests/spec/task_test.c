@@ -45,7 +45,7 @@ static void spawn_load(ambit_region *all, struct count *intact, size_t size,
     for (uint32_t k = 0; k < load.size; k++) {
         load.bytes[k] = (unsigned char)(k * 7 + load.size);
     }
-    const struct ambit_spawn_options *options = named ? &with_a_name : NULL;
+    const void *options = named ? &with_a_name : NULL;
     WANT_EQ(ambit_spawn_(all, check_load, &load, size, options), 0);
     memset(&load, 0xAA, sizeof load);
 }
@@ -53,8 +53,7 @@ static void spawn_load(ambit_region *all, struct count *intact, size_t size,
 static int spawn_all_sizes(ambit_cx *cx, void *arg)
 {
     (void)arg;
-    /* What lies behind a record ends at 64 bytes, or at 192; a name and what goes
-     * with it take 16 of them. */
+    /* What lies behind a record ends at 64 or 192 bytes; a name takes 16. */
     static const size_t sizes[] = {16,  47,  48,  49,  63,   64,   65,
                                    175, 176, 177, 192, 1000, 4095, 4096};
     struct count intact = {0};
@@ -66,6 +65,7 @@ static int spawn_all_sizes(ambit_cx *cx, void *arg)
         }
         WANT_EQ(ambit_spawn_(all, check_none, NULL, 1, NULL), 0);
         WANT_EQ(ambit_spawn_(all, check_none, NULL, 1, &with_a_name), 0);
+        WANT_EQ(ambit_spawn_(all, check_none, "", 0, NULL), 0);
         WANT_EQ(ambit_spawn_(all, check_none, "", 4097, NULL), -E2BIG);
     }
     WANT_EQ(rc, 0);
