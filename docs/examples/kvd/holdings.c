@@ -12,7 +12,10 @@
 
 enum {
     CACHED = 7,        /* glibc: freed blocks kept per size and thread */
+    CACHED_MIN = 24,   /* glibc: the smallest block, all of it used */
     CACHED_MAX = 1032, /* glibc: the largest size that is kept so */
+    KEPT_STACKS = 40 << 20, /* glibc: stacks of ended threads kept, bytes */
+    STACK_MARGIN = 1 << 20,
 };
 
 /* Each thread that uses malloc() beside others gets an arena of glibc's, which
@@ -57,19 +60,50 @@ int holdings_warm_up(ambit_cx *cx, void *unused)
     return rc;
 }
 
-/* The cache counts as held.  Full both times, it makes no difference.  A block may
- * be of the next larger size, where the rest of its place was too small to be one
- * of its own: so more are tried than are kept. */
-static void fill_cache(void)
+/* A thread's stack is kept for the next one, with a block of the heap of its own,
+ * which may be larger than asked for where the rest of its place was too small
+ * for a block.  Once more than 40 MiB are kept, all that nobody uses go. */
+static void *no_work(void *arg)
 {
-    for (size_t size = 8; size <= CACHED_MAX; size += 16) {
-        void *volatile blocks[3 * CACHED];
-        for (int i = 0; i < 3 * CACHED; i++) {
-            blocks[i] = malloc(size);
+    return arg;
+}
+
+static void drop_kept_stacks(void)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, KEPT_STACKS + STACK_MARGIN);
+    if (pthread_create(&thread, &attr, no_work, NULL) == 0) {
+        pthread_join(thread, NULL);
+    }
+    pthread_attr_destroy(&attr);
+}
+
+/* The cache counts as held.  Full both times, it makes no difference.  As a block
+ * may be of the next larger size, it is asked for until enough are of this one. */
+static void fill_cache_of(size_t size)
+{
+    struct spare {
+        struct spare *next;
+    } *exact = NULL, *larger = NULL;
+    int kept = 0;
+    while (kept < CACHED) {
+        struct spare *block = malloc(size);
+        if (block == NULL) {
+            break;
         }
-        for (int i = 0; i < 3 * CACHED; i++) {
-            free(blocks[i]);
-        }
+        bool is_exact = malloc_usable_size(block) < size + 16;
+        struct spare **list = is_exact ? &exact : &larger;
+        block->next = *list;
+        *list = block;
+        kept += is_exact;
+    }
+    while (exact != NULL || larger != NULL) {
+        struct spare **list = exact != NULL ? &exact : &larger;
+        struct spare *block = *list;
+        *list = block->next;
+        free(block);
     }
 }
 
@@ -83,7 +117,10 @@ struct holdings holdings_now(void)
     if (dir != NULL) {
         closedir(dir);
     }
-    fill_cache();
+    drop_kept_stacks();
+    for (size_t size = CACHED_MIN; size <= CACHED_MAX; size += 16) {
+        fill_cache_of(size);
+    }
     holdings.bytes = (int64_t)mallinfo2().uordblks;
     return holdings;
 }
