@@ -71,6 +71,7 @@ static void actor_init(struct actor *actor, struct runtime *runtime,
     actor->stop.name = plan->name;
     actor->stop.runtime = runtime;
     actor->task.hooks = &life_hooks;
+    actor->task.moves = true;
     actor->task.listed = true; /* its regions find it, not the owner */
     atomic_init(&actor->stop_state, STOP_NONE);
     atomic_init(&actor->killed, false);

@@ -85,12 +85,22 @@ static bool is_reserve(const struct quota *quota)
     return quota != NULL && quota->soft;
 }
 
+static void use_quota(struct region *region, struct quota *quota)
+{
+    region->owner.quota = quota;
+    if (quota != NULL) {
+        /* ORDER(cancel): relaxed.  Before the region's tasks are made. */
+        atomic_fetch_or_explicit(&region->owner.flags, OWNER_QUOTED,
+                                 memory_order_relaxed);
+    }
+}
+
 /* Under a reserve each region has a quota: one to be cancelled when the reserve
  * is used up, as that belongs to no region. */
 static int quota_open(struct region *region, const struct ambit_budget *own)
 {
     struct quota *around = region->charged;
-    region->owner.quota = around;
+    use_quota(region, around);
     if (!limits_anything(own) && !is_reserve(around)) {
         return 0;
     }
@@ -102,7 +112,7 @@ static int quota_open(struct region *region, const struct ambit_budget *own)
     quota_set(quota, own);
     quota->object = region;
     quota->spent = budget_spent;
-    region->owner.quota = quota;
+    use_quota(region, quota);
     return 0;
 }
 

@@ -18,6 +18,7 @@
 
 #include "src/pick.h"
 #include "src/runtime.h"
+#include "src/seam.h"
 #include "src/seats.h"
 #include "src/task.h"
 
@@ -60,20 +61,61 @@ static inline void seats_settle(struct worker *worker, struct task *next)
     }
 }
 
-static inline void lots_go_home(struct worker *worker)
+static inline bool holds_lots(struct worker *worker)
 {
-    if (UNLIKELY(worker->lot.left > 0)) {
+    return (worker->lot.left | seats_left(&worker->seats)) != 0;
+}
+
+static NOINLINE void return_lots(struct worker *worker)
+{
+    if (worker->lot.left > 0) {
         worker->lot.go_home(&worker->lot);
     }
-    worker->lot.owner = NULL;
-    if (UNLIKELY(has_seats(worker))) {
+    if (has_seats(worker)) {
         worker->seats.go_home(&worker->seats);
     }
+}
+
+static inline void lots_go_home(struct worker *worker)
+{
+    if (UNLIKELY(holds_lots(worker))) {
+        return_lots(worker);
+    }
+    worker->lot.owner = NULL;
 }
 
 /* --- stacks ---------------------------------------------------------------- */
 
 static void stack_body(void *arg);
+
+static NOINLINE void begin_anew(struct stack *stack)
+{
+    fiber_fini(&stack->fiber);
+    fiber_init(&stack->fiber, stack->fiber.stack_low, stack->fiber.stack_size,
+               stack_body, stack);
+}
+
+/* Takes back the stack that was left for good; one whose frames were abandoned
+ * starts anew. */
+static NOINLINE void take_back(struct worker *worker)
+{
+    struct stack *stack = worker->back;
+    worker->back = NULL;
+    if (UNLIKELY(worker->back_dropped)) {
+        worker->back_dropped = false;
+        begin_anew(stack);
+    }
+    stack_return(&worker->stacks, stack);
+}
+
+/* Nobody looks for it after each switch: it lies there until the loop comes round,
+ * the next one is left, or a stack is wanted. */
+static inline void see_to_back(struct worker *worker)
+{
+    if (UNLIKELY(worker->back != NULL)) {
+        take_back(worker);
+    }
+}
 
 static bool task_has_turns(const struct task *task)
 {
@@ -113,28 +155,16 @@ static NOINLINE struct stack *lend_made(struct worker *worker,
 
 static inline struct stack *lend_stack(struct worker *worker, struct task *task)
 {
-    struct stack *stack = stack_lend_free(&worker->stacks);
-    return LIKELY(stack != NULL) ? stack : lend_made(worker, task);
-}
-
-static NOINLINE void begin_anew(struct stack *stack)
-{
-    fiber_fini(&stack->fiber);
-    fiber_init(&stack->fiber, stack->fiber.stack_low, stack->fiber.stack_size,
-               stack_body, stack);
-}
-
-/* Takes back the stack that was just left for good.  One whose frames were
- * abandoned starts anew. */
-static void take_back(struct worker *worker)
-{
+    struct stack_arena *arena = &worker->stacks;
     struct stack *stack = worker->back;
-    worker->back = NULL;
-    if (UNLIKELY(worker->back_dropped)) {
-        worker->back_dropped = false;
-        begin_anew(stack);
+    if (stack != NULL && LIKELY(!worker->back_dropped &&
+                                stack_lent(arena) <= arena->lent_max)) {
+        worker->back = NULL; /* from hand to hand */
+        return stack;
     }
-    stack_return(&worker->stacks, stack);
+    see_to_back(worker);
+    stack = stack_lend_free(arena);
+    return LIKELY(stack != NULL) ? stack : lend_made(worker, task);
 }
 
 /* --- from one to the next -------------------------------------------------- */
@@ -170,17 +200,25 @@ static inline struct stack *next_ready(struct worker *worker)
 /* Ready ones are all there is: they come one after the other, without passes. */
 static inline bool is_only_ready(struct worker *worker)
 {
-    return worker->queued == 0 && worker->pass_left == 0 &&
-           worker->turn_left > 0 && worker->ready.first != NULL &&
-           !is_asked_from_outside(worker);
+    return worker->queued == 0 && worker->turn_left > 0 &&
+           worker->ready.first != NULL && !is_asked_from_outside(worker);
+}
+
+ALWAYS_INLINE static struct stack *go_on_with(struct worker *worker,
+                                              struct link *ready)
+{
+    struct task *task = CONTAINER_OF(ready, struct task, link);
+    worker->turn_left--;
+    worker->fresh_left = WORKER_BATCH; /* for new ones that come now */
+    fetch_ready(worker->ready.first);
+    make_current(worker, task);
+    return task->wait->stack;
 }
 
 static inline struct stack *only_ready(struct worker *worker)
 {
-    struct task *task = take_ready(worker);
-    worker->fresh_left = WORKER_BATCH; /* for new ones that come now */
-    make_current(worker, task);
-    return task->wait->stack;
+    queue_pick(&worker->ready);
+    return go_on_with(worker, queue_pop(&worker->ready));
 }
 
 /* Between two passes: the stack of the next one, or NULL: the batches are spent,
@@ -221,18 +259,12 @@ static inline void hand_over(struct worker *worker, struct stack *from,
     } else {
         lots_go_home(worker);
     }
-    if (UNLIKELY(worker->back != NULL)) {
-        take_back(worker);
-    }
 }
 
 /* The body of every lent stack: one task after the other. */
 static void stack_body(void *arg)
 {
     struct stack *stack = arg;
-    if (worker_self->back != NULL) {
-        take_back(worker_self);
-    }
     for (;;) {
         struct worker *worker = worker_self;
         struct task *task = stack->task;
@@ -245,11 +277,12 @@ static void stack_body(void *arg)
             seats_settle(worker, stack->task);
             continue;
         }
+        struct stack *next = is_only_ready(worker) ? only_ready(worker)
+                             : is_quiet(worker)    ? choose(worker)
+                                                   : NULL;
+        see_to_back(worker);
         worker->back = stack;
-        hand_over(worker, stack,
-                  is_only_ready(worker) ? only_ready(worker)
-                  : is_quiet(worker)    ? choose(worker)
-                                        : NULL);
+        hand_over(worker, stack, next);
     }
 }
 
@@ -257,7 +290,8 @@ static void stack_body(void *arg)
  * cost a crowd a page for each, so that is left to the loop. */
 static inline bool has_stack_for_fresh(struct worker *worker)
 {
-    return worker->stacks.free_len > 0 || !has_fresh(worker);
+    return worker->stacks.free_len > 0 || worker->back != NULL ||
+           !has_fresh(worker);
 }
 
 static inline bool is_in_pass(struct worker *worker)
@@ -281,11 +315,30 @@ HOT_PATH void worker_switch_out(struct worker *worker)
     hand_over(worker, worker->current_stack, next);
 }
 
+ALWAYS_INLINE bool worker_turns(struct worker *worker, struct task *task)
+{
+    if (UNLIKELY(!is_only_ready(worker) || holds_lots(worker))) {
+        return false;
+    }
+    struct stack *from = worker->current_stack;
+    seam_suspends(task);
+    task->wait = from->wait;
+    TELL(TASK_PARKS, task, NULL, PARK_NONE);
+    struct stack *next =
+        go_on_with(worker, queue_turn(&worker->ready, &task->link));
+    worker->lot.owner = NULL;
+    worker->current_stack = next;
+    fiber_switch_with(&from->fiber, &next->fiber, worker->error);
+    TELL(TASK_RUNS, task, NULL, 0);
+    return true;
+}
+
 _Noreturn void worker_drop_stack(struct worker *worker)
 {
     struct stack *stack = worker->current_stack;
     stack->task = NULL;
     worker->current = NULL;
+    see_to_back(worker);
     worker->back = stack;
     worker->back_dropped = true;
     fiber_switch_with(&stack->fiber, &worker->loop, worker->error);
@@ -297,9 +350,7 @@ static void enter(struct worker *worker, struct stack *stack)
     worker->current_stack = stack;
     fiber_switch_with(&worker->loop, &stack->fiber, worker->error);
     lots_go_home(worker);
-    if (worker->back != NULL) {
-        take_back(worker);
-    }
+    see_to_back(worker);
 }
 
 void worker_go_on(struct worker *worker, struct task *task)

@@ -120,8 +120,7 @@ static inline bool park_is_free(struct task *task)
     /* ORDER(cancel): seq_cst.  As in park_refusal(). */
     uint32_t flags =
         atomic_load_explicit(&task->scope->flags, memory_order_seq_cst);
-    return (flags & OWNER_CANCELLED) == 0 && task->masked == 0 &&
-           task->scope->quota == NULL;
+    return (flags & (OWNER_CANCELLED | OWNER_QUOTED)) == 0 && task->masked == 0;
 }
 
 /* What the call answers instead of waiting, or 0: it waits.  It was registered
@@ -149,7 +148,7 @@ ALWAYS_INLINE static int64_t wait(struct task *task, enum park_kind kind,
     struct worker *worker = task_worker(task);
     ASSERT(!task_is_at_large(task));
     ASSERT(!task->parked);
-    if (UNLIKELY(!task->listed || task->hooks != NULL)) {
+    if (UNLIKELY(!task_is_plain(task)) && (!task->listed || task->moves)) {
         park_be_found(task);
     }
     task->kind = (uint8_t)kind;
@@ -185,16 +184,15 @@ int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
     return wait(task, kind, abort, arg);
 }
 
-ALWAYS_INLINE void park_yield(struct task *task)
+void park_yield(struct task *task)
 {
-    (void)wait(task, PARK_YIELD, NULL, NULL);
+    (void)wait(task, PARK_NONE, NULL, NULL);
 }
 
 const char *park_kind_name(enum park_kind kind)
 {
     static const char *const names[PARK_KINDS] = {
-        [PARK_NONE] = "running",
-        [PARK_YIELD] = "its turn",
+        [PARK_NONE] = "its turn",
         [PARK_SLEEP] = "a timer",
         [PARK_JOIN] = "a task",
         [PARK_CLOSE] = "the children of a region",

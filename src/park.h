@@ -28,8 +28,7 @@ struct task;
 
 /* The closed list of what a task can wait for. */
 enum park_kind {
-    PARK_NONE,
-    PARK_YIELD,     /* nothing: its turn comes again */
+    PARK_NONE,      /* nothing: its turn comes */
     PARK_SLEEP,     /* a timer */
     PARK_JOIN,      /* the end of a task */
     PARK_CLOSE,     /* the end of a region's children; not interruptible */
@@ -76,7 +75,7 @@ int park_check_with(struct task *task, uint32_t needs);
 /* Suspends; abort NULL: not interruptible.  Returns what the wake said. */
 int64_t park(struct task *task, enum park_kind kind, park_abort_fn *abort,
              void *arg);
-/* The same for PARK_YIELD, which is not interruptible. */
+/* The same for its next turn, which is not interruptible. */
 void park_yield(struct task *task);
 
 /* Calls off the wait of a task of this worker, if it is one that can be and

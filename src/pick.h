@@ -161,12 +161,14 @@ ALWAYS_INLINE static struct task *next_fresh_task(struct worker *worker)
 static inline void pass_begin(struct worker *worker)
 {
     worker->pass_left = WORKER_BATCH;
+    worker->queued |= QUEUED_PASS;
     worker->pass_last = worker->ready.last;
 }
 
 static inline void pass_end(struct worker *worker)
 {
     worker->pass_left = 0;
+    worker->queued &= ~QUEUED_PASS;
     worker->fresh_left = WORKER_BATCH;
 }
 
@@ -191,8 +193,8 @@ static inline struct task *next_ready_task(struct worker *worker)
 
 static inline bool is_asked_from_outside(struct worker *worker)
 {
-    return !note_queue_seems_empty(&worker->inject) ||
-           !note_queue_seems_empty(&worker->offered);
+    return !(note_queue_seems_empty(&worker->inject) &
+             note_queue_seems_empty(&worker->offered));
 }
 
 static inline bool has_notes(struct worker *worker)

@@ -159,6 +159,7 @@ void poll_prepare(struct task *task)
 {
     uint64_t generation = poll_load(task) / POLL_STATES;
     task->hooks = &poll_hooks;
+    task->moves = true;
     task->awaits = NULL;
     /* ORDER(poll): relaxed.  It is nobody else's yet: a waker from before looks
      * at the generation and leaves it alone. */

@@ -62,4 +62,17 @@ static inline void queue_pick(struct task_queue *queue)
 #define queue_pick(queue) ((void)0)
 #endif
 
+/* A push, and a pop, of one that is not empty. */
+static inline struct link *queue_turn(struct task_queue *queue,
+                                      struct link *link)
+{
+    link->next = NULL;
+    queue->last->next = link;
+    queue->last = link;
+    queue_pick(queue);
+    struct link *first = queue->first;
+    queue->first = first->next;
+    return first;
+}
+
 #endif

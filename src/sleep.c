@@ -8,18 +8,16 @@
 #include "src/runtime.h"
 #include "src/task.h"
 
-int ambit_checkpoint(ambit_cx *cx)
+static bool is_cancelled(const struct task *task)
 {
-    struct task *task = task_of(cx);
     /* ORDER(cancel): acquire.  Pairs with the change in owner_mark(). */
-    bool cancelled = (atomic_load_explicit(&task->scope->flags,
-                                           memory_order_acquire) &
-                      OWNER_CANCELLED) != 0;
-#ifndef AMBIT_CHECKED
-    if (LIKELY(!cancelled && task->masked == 0)) {
-        return 0;
-    }
-#endif
+    return (atomic_load_explicit(&task->scope->flags, memory_order_acquire) &
+            OWNER_CANCELLED) != 0;
+}
+
+static NOINLINE int checkpoint_slowly(struct task *task)
+{
+    bool cancelled = is_cancelled(task);
     int rc = park_check(task);
     if (rc == -EPERM) { /* on a pool thread: it cannot suspend, but it can ask */
         return cancelled ? -ECANCELED : 0;
@@ -27,9 +25,29 @@ int ambit_checkpoint(ambit_cx *cx)
     return rc;
 }
 
-int ambit_yield(ambit_cx *cx)
+int ambit_checkpoint(ambit_cx *cx)
 {
     struct task *task = task_of(cx);
+#ifndef AMBIT_CHECKED
+    if (LIKELY(!is_cancelled(task) && task->masked == 0)) {
+        return 0;
+    }
+#endif
+    return checkpoint_slowly(task);
+}
+
+/* Nothing to look at, to pay, or to choose a lane by. */
+static inline bool yields_freely(struct task *task)
+{
+    /* ORDER(cancel): acquire.  As in is_cancelled(). */
+    uint32_t flags =
+        atomic_load_explicit(&task->scope->flags, memory_order_acquire);
+    return (flags & (OWNER_CANCELLED | OWNER_QUOTED | OWNER_PRIORITY)) == 0 &&
+           task_is_plain(task);
+}
+
+static NOINLINE int yield_slowly(struct task *task)
+{
     int rc = park_check(task);
     if (rc == 0) {
         rc = task_pay(task);
@@ -41,6 +59,28 @@ int ambit_yield(ambit_cx *cx)
     worker_yields(task_worker(task), task);
     park_yield(task);
     return 0;
+}
+
+static inline bool runs_on(const struct worker *worker, const struct task *task)
+{
+#ifdef AMBIT_CHECKED
+    return worker != NULL && worker->current == task;
+#else
+    (void)task;
+    return worker != NULL;
+#endif
+}
+
+int ambit_yield(ambit_cx *cx)
+{
+    struct task *task = task_of(cx);
+    struct worker *worker = worker_self; /* quicker than by way of the task */
+    if (LIKELY(runs_on(worker, task) && yields_freely(task) &&
+               worker_turns(worker, task))) {
+        RULE(TASK_YIELD_1);
+        return 0;
+    }
+    return yield_slowly(task);
 }
 
 /* Not on the stack where it can be helped: the timers of many sleepers point to

@@ -81,7 +81,9 @@ enum abort_state {
 /* More is wanted of an end than that no failure is lost. */
 #define OWNER_WATCHED (UINT32_C(1) << 1)
 /* Workers may have places of its tasks in hand: src/seats.h. */
-#define OWNER_SEATED (UINT32_C(1) << 2) /* bits 3 to 7 are free */
+#define OWNER_SEATED (UINT32_C(1) << 2)
+/* What its tasks use up is counted: it has a quota. */
+#define OWNER_QUOTED (UINT32_C(1) << 3) /* bits 4 to 7 are free */
 #define OWNER_WITHOUT(caps) ((uint32_t)(caps) << 8)
 /* What says which lane its ready tasks take: src/lane.h. */
 #define OWNER_TIMED (UINT32_C(1) << 16)
@@ -190,16 +192,22 @@ struct task {
 
     /* worker; what each turn writes, apart from what its end looks at: a load of
      * both would have to wait for the store */
-    bool listed;        /* in owner.tasks */
-    uint8_t mask_spent; /* of how many regions the clean-up time is over */
+    union {
+        struct {
+            bool listed;        /* in owner.tasks */
+            bool moves;         /* between its turns */
+            uint8_t masked;     /* depth; > 0: cancellation is not seen */
+            uint8_t mask_spent; /* of so many regions clean-up time is over */
+        };
+        uint8_t plain[4];       /* task_is_plain() */
+    };
     uint8_t end;        /* enum task_end */
-    bool parked;
-    bool aborted;       /* nothing of this park is to be called off any more */
     uint8_t kind;       /* enum park_kind */
+    bool parked;        /* and may have to be called off */
+    bool aborted;       /* nothing of this park is to be called off any more */
     bool counted : 1;   /* in runtime.unstarted */
     bool begun : 1;     /* has run at least once */
     _Atomic uint8_t abort_state; /* any thread: ORDER(abort-post), abort_state */
-    uint16_t masked;    /* depth; > 0: cancellation is not seen */
     int result;
 };
 
@@ -268,6 +276,15 @@ static inline void task_enter_worker(struct task *task, struct worker *worker)
     /* ORDER(task-worker): relaxed.  Who looks for it in vain has nothing to call
      * off: before it waits, park() makes sure that it is found. */
     atomic_store_explicit(&task->home, (uintptr_t)worker, memory_order_relaxed);
+}
+
+/* Listed, where it will stay, and without a mask: one look at four bytes. */
+static inline bool task_is_plain(const struct task *task)
+{
+    static const uint8_t plain[sizeof task->plain] = {[0] = true};
+    _Static_assert(offsetof(struct task, listed) ==
+                   offsetof(struct task, plain), "the first of them");
+    return memcmp(task->plain, plain, sizeof plain) == 0;
 }
 
 /* What the task's waits and operations draw on; NULL: nothing is limited. */

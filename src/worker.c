@@ -215,7 +215,8 @@ static uint32_t what_is_queued(struct worker *worker)
     return (new ? QUEUED_NEW : 0) |
            (deque_is_empty(&worker->woken) ? 0 : QUEUED_WOKEN) |
            (worker->notes_local == NULL ? 0 : QUEUED_NOTES) |
-           (lanes_are_quiet(&worker->lanes) ? 0 : QUEUED_LANES);
+           (lanes_are_quiet(&worker->lanes) ? 0 : QUEUED_LANES) |
+           (worker->pass_left == 0 ? 0 : QUEUED_PASS);
 }
 
 /* Nothing but ready tasks wants the worker just now. */

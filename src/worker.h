@@ -63,6 +63,7 @@ struct worker_stats {
 #define QUEUED_WOKEN (UINT32_C(1) << 1) /* woken */
 #define QUEUED_NOTES (UINT32_C(1) << 2) /* notes_local */
 #define QUEUED_LANES (UINT32_C(1) << 3) /* lanes: they are not quiet */
+#define QUEUED_PASS (UINT32_C(1) << 4)  /* pass_left > 0 */
 
 /* What the tasks that run now will need of something shared, taken in advance;
  * the rest goes home when the worker is back in its loop. */
@@ -122,7 +123,7 @@ struct worker {
     int64_t steal_after_ns;       /* it pauses until then */
     int64_t spin_ns;              /* how long the next spin lasts: idle.c */
     uint64_t numbers;             /* for users: random.c */
-    struct stack *back;           /* just left for good */
+    struct stack *back;           /* left for good */
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
     bool alone;                   /* the run has no other worker */
@@ -173,6 +174,8 @@ void worker_deliver(struct worker *worker, struct link *marked);
 void worker_ready(struct worker *worker, struct task *task);
 /* The running one can, but lets others of its priority go first. */
 void worker_yields(struct worker *worker, struct task *task);
+/* The same, and they have gone; false: there is more to do than that. */
+bool worker_turns(struct worker *worker, struct task *task);
 /* A task that asks for its first run, or its next turn, queued here. */
 void worker_fresh(struct worker *worker, struct task *task, bool alert);
 

@@ -177,6 +177,7 @@ static void begin_dormant(void)
     static const struct task_hooks hooks;
     begin(waits);
     task->hooks = &hooks;
+    task->moves = true;
     task_list(task);
 }
 

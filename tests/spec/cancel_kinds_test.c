@@ -341,7 +341,7 @@ static const struct {
     int (*wait)(ambit_cx *cx, struct world *w);
     uint64_t covers;
 } kinds[] = {
-    {"yield", by_yield, KIND(PARK_YIELD)},
+    {"yield", by_yield, KIND(PARK_NONE)},
     {"sleep", by_sleep, KIND(PARK_SLEEP)},
     {"sleep for ever", by_sleep_for_ever, KIND(PARK_SLEEP)},
     {"join", by_join, KIND(PARK_JOIN)},

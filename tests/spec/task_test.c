@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task_test.c -- spawn, join, park, yield: the rules of spec/task.md.
+ * task_test.c -- spawn, join, park: the rules of spec/task.md.
  *
- * Panics and the blocking tier have files of their own.
+ * Panics, yields and the blocking tier have files of their own.
  */
 #include "tests/spec/common.h"
 
@@ -461,40 +461,4 @@ Spec(TASK_SELF_1, a_task_knows_itself)
     spec_on_1_and_2_workers(know_themselves);
     WANT_EQ(ambit_running(), 0);
     spec_end("TASK_SELF_1");
-}
-
-/* --- TASK-YIELD-1 --------------------------------------------------------- */
-
-static int yield_once(ambit_cx *cx, void *arg)
-{
-    (void)arg;
-    count_set(&ran, 0);
-    int rc = 0;
-    ambit_scope (cx, ready, &rc) {
-        for (int turn = 1; turn <= 10; turn++) {
-            for (int i = 0; i < 10; i++) {
-                WANT_EQ(try_spawn(ready, i % 2 ? AMBIT_FIBER : AMBIT_SEND), 0);
-            }
-            WANT_EQ(ambit_yield(cx), 0);
-            WANT_EQ(count_get(&ran), turn * 10);
-        }
-        for (int i = 0; i < 1000; i++) {
-            WANT_EQ(try_spawn(ready, AMBIT_SEND), 0);
-        }
-        for (int i = 0; i < 1000 / 30 + 1; i++) {
-            WANT_EQ(ambit_yield(cx), 0);
-        }
-        WANT_EQ(count_get(&ran), 1100);
-    }
-    WANT_EQ(rc, 0);
-    return 0;
-}
-
-/* Goal: giving way lets all who are ready run.
- * Method: one worker; ten ready tasks, one yield, all have run; then a
- * thousand and 34 yields. */
-Spec(TASK_YIELD_1, a_yield_lets_all_ready_tasks_run)
-{
-    spec_on(1, yield_once);
-    spec_end("TASK_YIELD_1");
 }
