@@ -287,7 +287,7 @@ static void watch_the_wait(struct region *region)
 {
     if (!region->close_timer.armed) {
         worker_timer_arm(&region->close_timer,
-                         ambit_after(ambit_ns(region->close_warn_ns)).ns);
+                         clock_after_ns(region->close_warn_ns));
     }
 }
 

@@ -18,13 +18,24 @@ int64_t clock_now_ns(void)
 /* The coarse clock is never ahead, and a tick behind, 10 ms at most; it costs a
  * fifth of the other. */
 #define FAR_NS INT64_C(1000000000)
+#define TICK_NS INT64_C(10000000)
 
-bool clock_has_passed(int64_t ns)
+static int64_t coarse_ns(void)
 {
     struct timespec coarse;
     clock_gettime(CLOCK_MONOTONIC_COARSE, &coarse);
-    int64_t since = (int64_t)coarse.tv_sec * 1000000000 + coarse.tv_nsec;
-    return ns <= since + FAR_NS && ns <= clock_now_ns();
+    return (int64_t)coarse.tv_sec * 1000000000 + coarse.tv_nsec;
+}
+
+bool clock_has_passed(int64_t ns)
+{
+    return ns <= coarse_ns() + FAR_NS && ns <= clock_now_ns();
+}
+
+int64_t clock_after_ns(int64_t ns)
+{
+    return ns < FAR_NS || ns > INT64_MAX / 2 ? ambit_after(ambit_ns(ns)).ns
+                                             : coarse_ns() + TICK_NS + ns;
 }
 
 ambit_time ambit_now(void)

@@ -19,13 +19,17 @@ static unsigned smaller(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-unsigned cpus_usable(void)
+unsigned cpus_allowed(void)
 {
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) < 0) {
-        return 1;
-    }
-    unsigned count = smaller((unsigned)CPU_COUNT(&set), WORKERS_MAX);
+    return sched_getaffinity(0, sizeof set, &set) < 0
+               ? 1
+               : (unsigned)CPU_COUNT(&set);
+}
+
+unsigned cpus_usable(void)
+{
+    unsigned count = smaller(cpus_allowed(), WORKERS_MAX);
     RULE(RT_CPUS_1);
     return smaller(count, cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup"));
 }

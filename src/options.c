@@ -4,6 +4,7 @@
  *
  *   RT-CONFIG-1  An option out of its bounds is refused with a line that names
  *                it, before anything is started.
+ *   WRK-IDLE-3   No spin on the only cpu.
  */
 #include "src/runtime.h"
 
@@ -14,6 +15,13 @@ static int refuse(const struct ambit_runtime_options *options,
     RULE(RT_CONFIG_1);
     log_line(&log, AMBIT_LOG_ERROR, "option .%s must be %s", name, bounds);
     return -EINVAL;
+}
+
+/* On the only cpu whoever is waited for could not come meanwhile. */
+static int64_t spin_ns(void)
+{
+    RULE(WRK_IDLE_3);
+    return cpus_allowed() > 1 ? 50000 : -1;
 }
 
 static void fill(struct ambit_runtime_options *o)
@@ -27,7 +35,7 @@ static void fill(struct ambit_runtime_options *o)
         .blocking_threads_max = 16,
         .blocking_queue_max = 65536,
         .blocking_idle = {5000000000},
-        .spin = {50000},
+        .spin = {spin_ns()},
         .idle_sleep = {1000000},
         .steal_probes = UINT32_MAX,
         .steal_batch = UINT32_MAX,

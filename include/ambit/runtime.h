@@ -66,7 +66,8 @@ struct ambit_runtime_options {
     unsigned blocking_threads_max; /* 0: 16 */
     uint32_t blocking_queue_max;  /* 0: 65,536 */
     ambit_duration blocking_idle; /* a spare thread exits; 0: 5 s */
-    ambit_duration spin;          /* before a worker sleeps; 0: 50 us; <0: none */
+    ambit_duration spin;          /* before a worker sleeps; 0: 50 us, or none
+                                     where we may use one cpu only; <0: none */
     ambit_log_fn *log;            /* NULL: warnings and errors to stderr */
     void *log_user;
     uint64_t seed;                /* of ambit_random(); 0: another each run */

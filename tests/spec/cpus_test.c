@@ -24,11 +24,10 @@ static int say_workers(ambit_cx *cx, void *arg)
     return 0;
 }
 
-/* With as many cpus as the first n of those we have. */
-static unsigned workers_with(const cpu_set_t *all, unsigned n)
+/* The first n cpus of those we have are all there are. */
+static void keep_to(const cpu_set_t *all, unsigned n)
 {
     cpu_set_t some;
-    unsigned workers = 0;
     CPU_ZERO(&some);
     for (int cpu = 0; cpu < CPU_SETSIZE && n > 0; cpu++) {
         if (CPU_ISSET(cpu, all)) {
@@ -37,6 +36,12 @@ static unsigned workers_with(const cpu_set_t *all, unsigned n)
         }
     }
     WANT_EQ(pthread_setaffinity_np(pthread_self(), sizeof some, &some), 0);
+}
+
+static unsigned workers_with(const cpu_set_t *all, unsigned n)
+{
+    unsigned workers = 0;
+    keep_to(all, n);
     WANT_EQ(spec_run(say_workers, &workers), 0);
     WANT_EQ(pthread_setaffinity_np(pthread_self(), sizeof *all, all), 0);
     return workers;
@@ -129,4 +134,34 @@ Spec(RT_CPUS_2, workers_keep_their_cpus_and_names)
     WANT(strcmp(homes[0].name, "ambit-w0") == 0);
     WANT(CPU_EQUAL(&homes[0].cpus, &all));
     spec_end("RT_CPUS_2");
+}
+
+/* --- WRK-IDLE-3 ----------------------------------------------------------- */
+
+static int say_spin(ambit_cx *cx, void *arg)
+{
+    *(int64_t *)arg = runtime_of(ambit_cx_runtime(cx))->options.spin.ns;
+    return 0;
+}
+
+static int64_t spin_of(ambit_duration asked)
+{
+    int64_t ns = 0;
+    WANT_EQ(spec_run(say_spin, &ns, .workers = 1, .spin = asked), 0);
+    return ns;
+}
+
+/* Goal: nobody is kept from the cpu by who waits for him; whoever asks for a spin
+ * gets it.
+ * Method: with one cpu and with all: what a runtime takes for .spin. */
+Spec(WRK_IDLE_3, the_only_cpu_is_not_spent_on_spinning)
+{
+    cpu_set_t all = cpus_of(pthread_self());
+    keep_to(&all, 1);
+    WANT(spin_of(ambit_ns(0)) < 0);
+    WANT_EQ(spin_of(ambit_us(7)), 7000);
+    WANT_EQ(pthread_setaffinity_np(pthread_self(), sizeof all, &all), 0);
+    WANT_EQ(spin_of(ambit_ns(0)), CPU_COUNT(&all) > 1 ? 50000 : -1);
+    WANT_EQ(spin_of(ambit_ns(-1)), -1);
+    spec_end("WRK_IDLE_3");
 }
