@@ -171,14 +171,10 @@ static void finalizer_call(struct finalizing *run)
     }
 }
 
-void finalizers_run(struct region *region)
+static NOINLINE void run_all(struct region *region, struct finalizer *top)
 {
     struct task *host = region->host;
     struct finalizing run = {.region = region};
-    struct finalizer *top = finalizer_pop(region);
-    if (top == NULL) {
-        return;
-    }
     mask_begin(&run.mask, host, region->reserve, region->cleanup_ns,
                cleanup_spent);
     for (; top != NULL; top = finalizer_pop(region)) {
@@ -189,4 +185,12 @@ void finalizers_run(struct region *region)
         finalizer_call(&run);
     }
     mask_end(&run.mask);
+}
+
+void finalizers_run(struct region *region)
+{
+    struct finalizer *top = finalizer_pop(region);
+    if (UNLIKELY(top != NULL)) {
+        run_all(region, top);
+    }
 }

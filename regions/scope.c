@@ -16,23 +16,27 @@ static struct region *block_region(struct ambit_scope_block *block)
     return (struct region *)(void *)block->room;
 }
 
-static struct ambit_scope_options
-take_options(const struct ambit_scope_options *given)
+/* Those of a program built with an older header end sooner: the rest, in `room`, is
+ * not asked for. */
+static const struct ambit_scope_options *
+take_options(const struct ambit_scope_options *given,
+             struct ambit_scope_options *room)
 {
-    struct ambit_scope_options options = {0};
-    if (given != NULL) {
-        size_t known = given->size_ < sizeof options ? given->size_
-                                                     : sizeof options;
-        memcpy(&options, given, known);
+    if (given != NULL && LIKELY(given->size_ >= sizeof *room)) {
+        return given;
     }
-    return options;
+    memset(room, 0, sizeof *room);
+    if (given != NULL) {
+        memcpy(room, given, given->size_);
+    }
+    return room;
 }
 
 int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
                      const struct ambit_scope_options *options)
 {
     struct task *host = task_of(cx);
-    struct ambit_scope_options taken = take_options(options);
+    struct ambit_scope_options room;
     block->cx = cx;
     block->rc = NULL;
     block->region = NULL;
@@ -44,7 +48,7 @@ int ambit_scope_open(ambit_cx *cx, struct ambit_scope_block *block,
     int rc = region_need(host);
     if (rc == 0) {
         rc = region_open(block_region(block), region_of_owner(host->scope),
-                         host, &taken);
+                         host, take_options(options, &room));
     }
     if (rc < 0) {
         return rc;
