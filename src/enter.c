@@ -272,6 +272,9 @@ static void stack_body(void *arg)
         task_enter_worker(task, worker);
         RULE(WRK_STEAL_2);
         task_run(worker, task);
+        if (worker->woken_runs) {
+            woken_has_run(worker);
+        }
         stack->task = next_fresh_task(worker);
         if (stack->task != NULL) {
             seats_settle(worker, stack->task);

@@ -61,8 +61,20 @@ static inline struct task *take_woken(struct worker *worker)
                                       : take_oldest(&worker->woken);
     if (UNLIKELY(task == NULL)) {
         worker->queued &= ~QUEUED_WOKEN;
+        return NULL;
     }
+    worker->woken_at = deque_height(&worker->fresh);
+    worker->woken_runs = true;
     return task;
+}
+
+/* The turn of one of them is over: what it has spawned lies on top. */
+static inline void woken_has_run(struct worker *worker)
+{
+    int64_t more = deque_height(&worker->fresh) - worker->woken_at;
+    worker->woken_runs = false;
+    worker->new_next = true;
+    worker->woken_owes += more > 0 ? (uint32_t)more : 0;
 }
 
 /* The oldest of each kind now and then, so that none waits for ever under a
@@ -79,17 +91,25 @@ static inline struct task *take_overdue(struct worker *worker)
     return NULL;
 }
 
-/* What was spawned since the last of them had its turn goes before the next of
- * those between two turns, as they would otherwise spawn faster than that is run;
- * what has waited for longer, behind all of them. */
+/* What one of them has spawned in its turn goes before the next of them, as they
+ * would otherwise spawn faster than that is run; with other new ones they take
+ * turns. */
 static inline struct task *take_in_turn(struct worker *worker)
 {
-    if (deque_height(&worker->fresh) > worker->woken_at) {
+    if (LIKELY((worker->queued & QUEUED_WOKEN) == 0)) {
         return NULL;
     }
-    struct task *task = take_woken(worker);
-    worker->woken_at = task != NULL ? deque_height(&worker->fresh) : INT64_MIN;
-    return task;
+    if (worker->woken_owes > 0 &&
+        deque_height(&worker->fresh) > worker->woken_at) {
+        worker->woken_owes--;
+        return NULL;
+    }
+    worker->woken_owes = 0;
+    if (worker->new_next) {
+        worker->new_next = false;
+        return NULL;
+    }
+    return take_woken(worker);
 }
 
 /* Where there are new ones. */
@@ -117,7 +137,6 @@ ALWAYS_INLINE static struct task *take_new(struct worker *worker)
                          : deque_pop(&worker->fresh);
     if (task == NULL) { /* whatever the height says: a thief does not lower it */
         worker->queued &= ~QUEUED_NEW;
-        worker->woken_at = deque_height(&worker->fresh);
         task = take_woken(worker);
     }
     return task;
@@ -128,7 +147,6 @@ ALWAYS_INLINE static struct task *take_fresh(struct worker *worker)
     if ((worker->queued & QUEUED_NEW) != 0) {
         return take_new(worker);
     }
-    worker->woken_at = deque_height(&worker->fresh);
     return take_woken(worker);
 }
 

@@ -77,9 +77,6 @@ static NOINLINE void fresh_apart(struct worker *worker, struct task *task,
 /* Of those between two turns, it is the last. */
 static inline int push_woken(struct worker *worker, struct task *task)
 {
-    if (deque_is_empty(&worker->woken)) {
-        worker->woken_at = deque_height(&worker->fresh);
-    }
     worker->queued |= QUEUED_WOKEN;
     return deque_push(&worker->woken, task);
 }

@@ -114,9 +114,11 @@ struct worker {
     unsigned pass_left;           /* ready ones in this pass; 0: none begun */
     struct link *pass_last;       /* its last one */
     unsigned tick;                /* turns since that of the oldest new one */
+    uint32_t woken_owes;          /* see woken_at */
     int64_t from_outside;         /* so many on top of `fresh` go before all */
-    int64_t woken_at;             /* new tasks above this height go before the
-                                     next of `woken`, those below it after */
+    int64_t woken_at;             /* so high were new tasks when the last of
+                                     `woken` had its turn: of those above,
+                                     woken_owes go before the next one */
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
     uint32_t random;              /* for the choice of a victim */
     unsigned steal_misses;        /* in a row, up to a few: steal.c */
@@ -127,6 +129,8 @@ struct worker {
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
     bool alone;                   /* the run has no other worker */
+    bool woken_runs;              /* the turn of one of `woken` is not over */
+    bool new_next;                /* a new task has its turn before the next */
     const struct task_exit *ending; /* of the current one, whose record may be
                                        gone; or NULL */
     int start_error;

@@ -5,6 +5,10 @@
  *   W9_sleep       fibers that sleep
  *   W9_sleep_poll  poll tasks that do: without a stack, as Tokio's tasks
  *
+ * and of each the CPU seconds (_cpu), by how much all but one in a hundred get up
+ * late at most (_late_p99), and how much of that is left where start-up is deducted:
+ * counted from when the last of them lay down (_beyond_p99).
+ *
  * The public way to arm and cancel a timer is a deadline.  Two rows:
  *
  *   W9_deadline_scope  a scope with a deadline is opened and closed: more than
@@ -24,9 +28,14 @@ enum {
     TIMER_ROOM = 2048,  /* for one that is a poll task */
 };
 
+/* When a sleeper lay down, and when it got up. */
+struct nap {
+    uint64_t begin_ns, woke_ns;
+};
+
 struct sleep {
     int64_t duration_ns;
-    double *ret_late_ns;
+    struct nap *ret_nap;
 };
 
 static int sleeper(ambit_cx *cx, void *arg)
@@ -34,8 +43,7 @@ static int sleeper(ambit_cx *cx, void *arg)
     const struct sleep *self = arg;
     uint64_t begin = bench_now_ns();
     int rc = ambit_sleep(cx, ambit_ns(self->duration_ns));
-    *self->ret_late_ns =
-        (double)((int64_t)(bench_now_ns() - begin) - self->duration_ns);
+    *self->ret_nap = (struct nap){begin, bench_now_ns()};
     return rc;
 }
 
@@ -54,19 +62,23 @@ static int poll_sleeper(ambit_cx *cx, void *state)
     int rc =
         ambit_await_sleep(cx, &self->wait, ambit_ns(self->sleep.duration_ns));
     if (rc != AMBIT_PENDING) {
-        *self->sleep.ret_late_ns =
-            (double)((int64_t)(bench_now_ns() - self->begin) -
-                     self->sleep.duration_ns);
+        *self->sleep.ret_nap = (struct nap){self->begin, bench_now_ns()};
     }
     return rc;
 }
 
 struct crowd {
     uint64_t count;
-    double *late_ns;
+    struct nap *naps;
+    double *late_ns; /* room for as many */
     bool poll;
-    const char *cpu_name, *late_name;
+    const char *cpu_name, *late_name, *beyond_name;
 };
+
+static int64_t next_duration(uint64_t *seed)
+{
+    return (int64_t)(bench_random(seed) % 1000000000u);
+}
 
 static int sleep_all(ambit_cx *cx, const struct crowd *crowd, uint64_t seed)
 {
@@ -74,8 +86,7 @@ static int sleep_all(ambit_cx *cx, const struct crowd *crowd, uint64_t seed)
     ambit_scope (cx, all, &rc) {
         for (uint64_t i = 0; i < crowd->count && rc == 0; i++) {
             struct poll_sleep poll = {
-                .sleep = {(int64_t)(bench_random(&seed) % 1000000000u),
-                          &crowd->late_ns[i]},
+                .sleep = {next_duration(&seed), &crowd->naps[i]},
             };
             rc = crowd->poll ? ambit_spawn_poll(all, poll_sleeper, &poll)
                              : ambit_spawn(all, sleeper, &poll.sleep);
@@ -87,25 +98,52 @@ static int sleep_all(ambit_cx *cx, const struct crowd *crowd, uint64_t seed)
     return rc;
 }
 
+/* The 99th of a hundred, in ms: how long after both its time and `from`. */
+static double late_p99(const struct crowd *crowd, uint64_t seed, uint64_t from)
+{
+    for (uint64_t i = 0; i < crowd->count; i++) {
+        const struct nap *nap = &crowd->naps[i];
+        uint64_t due = nap->begin_ns + (uint64_t)next_duration(&seed);
+        crowd->late_ns[i] = (double)(int64_t)(nap->woke_ns -
+                                              (due > from ? due : from));
+    }
+    qsort(crowd->late_ns, crowd->count, sizeof(double), bench_compare);
+    return crowd->late_ns[crowd->count * 99 / 100] / 1e6;
+}
+
+/* When the last of them lay down. */
+static uint64_t all_asleep(const struct crowd *crowd)
+{
+    uint64_t last = 0;
+    for (uint64_t i = 0; i < crowd->count; i++) {
+        uint64_t begin = crowd->naps[i].begin_ns;
+        last = begin > last ? begin : last;
+    }
+    return last;
+}
+
 static int sleepers(ambit_cx *cx, void *arg)
 {
     const struct crowd *crowd = arg;
     struct bench_row *cpu = bench_row(crowd->cpu_name, "cpu_s", false);
     struct bench_row *late = bench_row(crowd->late_name, "ms", false);
+    struct bench_row *beyond = bench_row(crowd->beyond_name, "ms", false);
     for (unsigned rep = 0; rep < bench.reps; rep++) {
+        uint64_t seed = 88172645463325252u + rep;
         double begin = bench_cpu_s();
-        int rc = sleep_all(cx, crowd, 88172645463325252u + rep);
+        int rc = sleep_all(cx, crowd, seed);
         if (rc < 0) {
             return rc;
         }
         double spent = bench_cpu_s() - begin;
         bench_add(cpu, spent);
         cpu->cpu_s += spent;
-        qsort(crowd->late_ns, crowd->count, sizeof(double), bench_compare);
-        bench_add(late, crowd->late_ns[crowd->count * 99 / 100] / 1e6);
+        bench_add(late, late_p99(crowd, seed, 0));
+        bench_add(beyond, late_p99(crowd, seed, all_asleep(crowd)));
     }
     bench_print(cpu);
     bench_print(late);
+    bench_print(beyond);
     return 0;
 }
 
@@ -114,21 +152,27 @@ int bench_sleepers(void)
     uint64_t full = bench_count(1000000);
     bool fits = bench_free_bytes() / STACK_ROOM >= full;
     double *late_ns = calloc(full, sizeof(double));
-    if (late_ns == NULL) {
+    struct nap *naps = calloc(full, sizeof *naps);
+    if (late_ns == NULL || naps == NULL) {
+        free(late_ns);
+        free(naps);
         return -ENOMEM;
     }
-    struct crowd fibers = {full, late_ns, false, "W9_sleep_cpu",
-                           "W9_sleep_late_p99"};
-    struct crowd fewer = {full / 10, late_ns, false, "W9_sleep_cpu_100k",
-                          "W9_sleep_late_p99_100k"};
-    struct crowd polls = {full, late_ns, true, "W9_sleep_poll_cpu",
-                          "W9_sleep_poll_late_p99"};
+    struct crowd fibers = {full, naps, late_ns, false, "W9_sleep_cpu",
+                           "W9_sleep_late_p99", "W9_sleep_beyond_p99"};
+    struct crowd fewer = {full / 10, naps, late_ns, false, "W9_sleep_cpu_100k",
+                          "W9_sleep_late_p99_100k",
+                          "W9_sleep_beyond_p99_100k"};
+    struct crowd polls = {full, naps, late_ns, true, "W9_sleep_poll_cpu",
+                          "W9_sleep_poll_late_p99",
+                          "W9_sleep_poll_beyond_p99"};
     int rc = bench_run(sleepers, fits ? &fibers : &fewer,
                        .stacks_max = (uint32_t)full + 64);
     if (rc == 0) {
         rc = bench_run(sleepers, &polls);
     }
     free(late_ns);
+    free(naps);
     return rc;
 }
 
