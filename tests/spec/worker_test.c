@@ -390,27 +390,16 @@ struct buried {
     struct count turns, spawned, came;
 };
 
-/* Idle, or one of two that wake each other until the one from outside has come. */
-static int go_on_until_it_came(ambit_cx *cx, void *state)
-{
-    struct one_of_two *self = state;
-    waker_of[self->number] = ambit_cx_waker(cx);
-    if (count_get(self->busy.stop) < 0) {
-        return 0;
-    }
-    if (count_get(self->busy.stop) == 0 && count_get(self->busy.turns) > 0) {
-        count_up(self->busy.turns);
-        (void)ambit_wake(waker_of[self->number ^ 1]);
-    }
-    return AMBIT_PENDING;
-}
-
-static int begin_the_turns(ambit_cx *cx, void *arg)
+/* The newest goes first: a chain of tasks, each spawned by the one before, until the
+ * one from outside has come. */
+static int go_on_until_it_came(ambit_cx *cx, void *arg)
 {
     struct buried *b = *(struct buried **)arg;
     (void)cx;
     count_up(&b->turns);
-    (void)ambit_wake(waker_of[0]);
+    if (count_get(&b->came) == 0) {
+        WANT_EQ(ambit_spawn(b->region, go_on_until_it_came, &b), 0);
+    }
     return 0;
 }
 
@@ -433,7 +422,7 @@ static int spawn_from_outside(ambit_cx *cx, void *arg)
 }
 
 /* It is offered to a worker that has older new tasks; the first turn of one of
- * them wakes an idle task, whose turns then go before all that is older. */
+ * them begins a chain that lies on top of all that is there. */
 static void bury(ambit_cx *cx, struct buried *b)
 {
     int rc = 0;
@@ -443,7 +432,7 @@ static void bury(ambit_cx *cx, struct buried *b)
     ambit_scope (cx, round, &rc) {
         b->region = round;
         for (int i = 0; i < BEFORE; i++) {
-            WANT_EQ(ambit_spawn(round, begin_the_turns, &b), 0);
+            WANT_EQ(ambit_spawn(round, go_on_until_it_came, &b), 0);
         }
         WANT_EQ(ambit_spawn_with(round, spawn_from_outside, &b,
                                  .tier = AMBIT_BLOCKING), 0);
@@ -455,24 +444,11 @@ static void bury(ambit_cx *cx, struct buried *b)
 static int from_outside_before_the_oldest(ambit_cx *cx, void *arg)
 {
     struct buried b = {0};
-    int rc = 0;
     (void)arg;
-    memset(waker_of, 0, sizeof waker_of);
-    ambit_scope (cx, both, &rc) {
-        for (int i = 0; i < 2; i++) {
-            struct one_of_two one = {{both, &b.turns, &b.came, false}, i};
-            WANT_EQ(ambit_spawn_poll(both, go_on_until_it_came, &one), 0);
-        }
+    for (int round = 0; round < ROUNDS; round++) {
+        bury(cx, &b);
         let_others_run(cx);
-        for (int round = 0; round < ROUNDS; round++) {
-            bury(cx, &b);
-            let_others_run(cx);
-        }
-        count_set(&b.came, -1);
-        (void)ambit_wake(waker_of[0]);
-        (void)ambit_wake(waker_of[1]);
     }
-    WANT_EQ(rc, 0);
     return 0;
 }
 
