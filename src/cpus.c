@@ -23,13 +23,16 @@ unsigned cpus_allowed(void)
 {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) < 0
-               ? 1
+               ? 0
                : (unsigned)CPU_COUNT(&set);
 }
 
 unsigned cpus_usable(void)
 {
     unsigned count = smaller(cpus_allowed(), WORKERS_MAX);
+    if (count == 0) {
+        return 1;
+    }
     RULE(RT_CPUS_1);
     return smaller(count, cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup"));
 }

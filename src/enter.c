@@ -178,15 +178,18 @@ static struct stack *next_fresh(struct worker *worker)
         return NULL;
     }
     struct stack *stack = lend_stack(worker, task);
-    if (stack != NULL) {
+    if (LIKELY(stack != NULL)) {
         stack->task = task;
-    } else if (worker->current == NULL) {
+        return stack;
+    }
+    worker->woken_runs = false; /* it has no turn */
+    if (worker->current == NULL) {
         refuse_stack(worker, task);
     } else {
         queue_push(&worker->pinned, &task->link);
         worker->queued |= QUEUED_NEW;
     }
-    return stack;
+    return NULL;
 }
 
 /* The stack of the next ready one; there is one, and it is their turn. */
@@ -261,6 +264,13 @@ static inline void hand_over(struct worker *worker, struct stack *from,
     }
 }
 
+static inline void see_to_woken(struct worker *worker)
+{
+    if (worker->woken_runs) {
+        woken_has_run(worker);
+    }
+}
+
 /* The body of every lent stack: one task after the other. */
 static void stack_body(void *arg)
 {
@@ -272,9 +282,7 @@ static void stack_body(void *arg)
         task_enter_worker(task, worker);
         RULE(WRK_STEAL_2);
         task_run(worker, task);
-        if (worker->woken_runs) {
-            woken_has_run(worker);
-        }
+        see_to_woken(worker);
         stack->task = next_fresh_task(worker);
         if (stack->task != NULL) {
             seats_settle(worker, stack->task);
@@ -306,6 +314,7 @@ static inline bool is_in_pass(struct worker *worker)
 HOT_PATH void worker_switch_out(struct worker *worker)
 {
     struct stack *next = NULL;
+    see_to_woken(worker);
     if (LIKELY(is_only_ready(worker))) {
         next = only_ready(worker);
     } else if (is_quiet(worker)) {
@@ -341,6 +350,7 @@ _Noreturn void worker_drop_stack(struct worker *worker)
     struct stack *stack = worker->current_stack;
     stack->task = NULL;
     worker->current = NULL;
+    see_to_woken(worker);
     see_to_back(worker);
     worker->back = stack;
     worker->back_dropped = true;

@@ -10,9 +10,10 @@
  *   56  where to go on
  *
  * The last step is a `ret`.  The processor predicts it from the calls that it has
- * seen: nearly all fibers leave by the same call, in worker_switch_out(), so what
- * the one that leaves has pushed there is right for the one that comes, and so it
- * is for every frame above that the two have in common.  A jump would leave one
+ * seen: fibers that wait leave by the same call, in worker_switch_out(), and those
+ * that yield by one in ambit_yield(), so what the one that leaves has pushed there is
+ * right for the one that comes, where both do the same, and so it is for every frame
+ * above that the two have in common.  A jump would leave one
  * call too many on that stack, and each return after it would be predicted wrong:
  * measured, a yield takes twice as long, though a bare switch is faster for it.
  *

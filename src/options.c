@@ -20,8 +20,11 @@ static int refuse(const struct ambit_runtime_options *options,
 /* On the only cpu whoever is waited for could not come meanwhile. */
 static int64_t spin_ns(void)
 {
+    if (cpus_allowed() != 1) {
+        return 50000;
+    }
     RULE(WRK_IDLE_3);
-    return cpus_allowed() > 1 ? 50000 : -1;
+    return -1;
 }
 
 static void fill(struct ambit_runtime_options *o)

@@ -68,13 +68,21 @@ static inline struct task *take_woken(struct worker *worker)
     return task;
 }
 
-/* The turn of one of them is over: what it has spawned lies on top. */
+/* The turn of one of them is over, or waits: what it has spawned lies on top. */
 static inline void woken_has_run(struct worker *worker)
 {
-    int64_t more = deque_height(&worker->fresh) - worker->woken_at;
+    int64_t from = worker->woken_at;
+    int64_t more = deque_height(&worker->fresh) - from;
     worker->woken_runs = false;
     worker->new_next = true;
-    worker->woken_owes += more > 0 ? (uint32_t)more : 0;
+    if (more > 0) {
+        /* What an earlier one has spawned may lie below, where this one's turn was
+         * overdue. */
+        if (worker->woken_owes == 0 || from < worker->owes_above) {
+            worker->owes_above = from;
+        }
+        worker->woken_owes += (uint32_t)more;
+    }
 }
 
 /* The oldest of each kind now and then, so that none waits for ever under a
@@ -100,7 +108,7 @@ static inline struct task *take_in_turn(struct worker *worker)
         return NULL;
     }
     if (worker->woken_owes > 0 &&
-        deque_height(&worker->fresh) > worker->woken_at) {
+        deque_height(&worker->fresh) > worker->owes_above) {
         worker->woken_owes--;
         return NULL;
     }
@@ -137,6 +145,7 @@ ALWAYS_INLINE static struct task *take_new(struct worker *worker)
                          : deque_pop(&worker->fresh);
     if (task == NULL) { /* whatever the height says: a thief does not lower it */
         worker->queued &= ~QUEUED_NEW;
+        worker->woken_owes = 0;
         task = take_woken(worker);
     }
     return task;
@@ -147,6 +156,7 @@ ALWAYS_INLINE static struct task *take_fresh(struct worker *worker)
     if ((worker->queued & QUEUED_NEW) != 0) {
         return take_new(worker);
     }
+    worker->woken_owes = 0; /* a thief has it all, or it has run */
     return take_woken(worker);
 }
 
@@ -211,8 +221,9 @@ static inline struct task *next_ready_task(struct worker *worker)
 
 static inline bool is_asked_from_outside(struct worker *worker)
 {
-    return !(note_queue_seems_empty(&worker->inject) &
-             note_queue_seems_empty(&worker->offered));
+    /* Both are looked at: one jump instead of two. */
+    return ((int)note_queue_seems_empty(&worker->inject) &
+            (int)note_queue_seems_empty(&worker->offered)) == 0;
 }
 
 static inline bool has_notes(struct worker *worker)

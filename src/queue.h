@@ -62,14 +62,14 @@ static inline void queue_pick(struct task_queue *queue)
 #define queue_pick(queue) ((void)0)
 #endif
 
-/* A push, and a pop, of one that is not empty. */
+/* A pop and a push of one that is not empty: never the one that is pushed. */
 static inline struct link *queue_turn(struct task_queue *queue,
                                       struct link *link)
 {
+    queue_pick(queue);
     link->next = NULL;
     queue->last->next = link;
     queue->last = link;
-    queue_pick(queue);
     struct link *first = queue->first;
     queue->first = first->next;
     return first;

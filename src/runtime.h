@@ -138,7 +138,7 @@ int place_choose(struct runtime *runtime,
 
 /* cpus.c: as many as this process may use at once, at least 1. */
 unsigned cpus_usable(void);
-/* By its affinity alone. */
+/* By its affinity alone; 0: the kernel does not say. */
 unsigned cpus_allowed(void);
 /* Keeps the thread on the n-th of them, counted round. */
 void cpus_keep(unsigned n);
@@ -166,7 +166,7 @@ uint64_t random_mix(uint64_t x);
 int64_t clock_now_ns(void);
 /* It is now, or was: for times that are far off, by a cheaper clock. */
 bool clock_has_passed(int64_t ns);
-/* So long after now; a second or more later, by up to 10 ms beyond it. */
+/* So long after now; a second or more later, by about a tick beyond it. */
 int64_t clock_after_ns(int64_t ns);
 
 #endif

@@ -177,7 +177,7 @@ static NOINLINE void tell_of_failure(struct task_owner *owner,
 static void task_exit(struct task *task, enum task_end end, int result)
 {
     struct task_owner *owner = task->owner;
-    task->end = (uint8_t)end;
+    task->end = (uint8_t)end & 15;
     task->result = result;
     if (task->listed) {
         task_unlist(task);

@@ -190,21 +190,21 @@ struct task {
     bool wide : 1;      /* of the largest class */
     uint8_t arg_at;     /* from the record, in bytes; 0: not behind it */
 
-    /* worker; what each turn writes, apart from what its end looks at: a load of
-     * both would have to wait for the store */
+    /* worker; first what no turn writes as a rule, then what each does: who loads
+     * some of both at once would have to wait for the store */
     union {
         struct {
             bool listed;        /* in owner.tasks */
-            bool moves;         /* between its turns */
-            uint8_t masked;     /* depth; > 0: cancellation is not seen */
-            uint8_t mask_spent; /* of so many regions clean-up time is over */
+            bool moves;         /* between its turns; once */
+            uint16_t masked;    /* depth; > 0: cancellation is not seen */
         };
         uint8_t plain[4];       /* task_is_plain() */
     };
-    uint8_t end;        /* enum task_end */
+    uint8_t mask_spent; /* of how many regions the clean-up time is over */
     uint8_t kind;       /* enum park_kind */
-    bool parked;        /* and may have to be called off */
+    bool parked;        /* in wait(); to be called off unless aborted */
     bool aborted;       /* nothing of this park is to be called off any more */
+    uint8_t end : 4;    /* enum task_end */
     bool counted : 1;   /* in runtime.unstarted */
     bool begun : 1;     /* has run at least once */
     _Atomic uint8_t abort_state; /* any thread: ORDER(abort-post), abort_state */

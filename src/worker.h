@@ -58,7 +58,8 @@ struct worker_stats {
 
 /* What lies in the worker's own queues but for `ready`: set with each push, and
  * taken back by who looks in vain, or by the loop.  A hint that there may be
- * something; where it is not set, there is nothing. */
+ * something; where it is not set, there is nothing.  And, exactly, whether a pass of
+ * ready ones is under way. */
 #define QUEUED_NEW UINT32_C(1)          /* pinned, fresh */
 #define QUEUED_WOKEN (UINT32_C(1) << 1) /* woken */
 #define QUEUED_NOTES (UINT32_C(1) << 2) /* notes_local */
@@ -114,11 +115,12 @@ struct worker {
     unsigned pass_left;           /* ready ones in this pass; 0: none begun */
     struct link *pass_last;       /* its last one */
     unsigned tick;                /* turns since that of the oldest new one */
-    uint32_t woken_owes;          /* see woken_at */
+    uint32_t woken_owes;          /* see owes_above */
     int64_t from_outside;         /* so many on top of `fresh` go before all */
     int64_t woken_at;             /* so high were new tasks when the last of
-                                     `woken` had its turn: of those above,
-                                     woken_owes go before the next one */
+                                     `woken` began its turn */
+    int64_t owes_above;           /* of those above, woken_owes go before the
+                                     next one */
     uint64_t ticks_seen;          /* of the cpu, when the clock was last read */
     uint32_t random;              /* for the choice of a victim */
     unsigned steal_misses;        /* in a row, up to a few: steal.c */
@@ -129,7 +131,8 @@ struct worker {
     bool back_dropped;            /* its task exited deep in it */
     bool searching;
     bool alone;                   /* the run has no other worker */
-    bool woken_runs;              /* the turn of one of `woken` is not over */
+    bool woken_runs;              /* one of `woken` has its turn, and has not
+                                     waited in it */
     bool new_next;                /* a new task has its turn before the next */
     const struct task_exit *ending; /* of the current one, whose record may be
                                        gone; or NULL */

@@ -109,7 +109,7 @@ struct ambit_runtime_stats {
     uint64_t late_replies;
     uint64_t dropped_messages; /* disposed unhandled, with their actor */
     uint32_t workers;
-    uint32_t stacks_lent;
+    uint32_t stacks_lent; /* of a busy worker perhaps one that is free again */
     const char *driver;  /* the one in use: "uring" or "epoll" */
     const char *driver_flags; /* of uring: those that this kernel granted */
 };
