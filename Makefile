@@ -111,7 +111,7 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection \
 # -fno-strict-overflow gives signed overflow a meaning, and thus hides it from
 # UBSan: not in the builds that look for it.  Two words put together in a vector
 # register to be stored by one instruction reach whoever loads one of them later: a
-# yield takes 5 % longer, a spawn 2 to 5 %.
+# yield takes 5 % longer, a spawn 1 to 5 %.
 PLAIN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fno-strict-overflow \
   -fno-tree-slp-vectorize
 
