@@ -64,23 +64,53 @@ static void call_thread(struct worker *worker)
     }
 }
 
+/* As long as a worker without work would; true when all have come to `count`. */
+static bool spin_for_all(struct runtime *runtime, _Atomic unsigned *count)
+{
+    int64_t most = runtime->options.spin.ns;
+    if (most <= 0) {
+        return false;
+    }
+    int64_t until = clock_now_ns() + most;
+    do {
+        for (unsigned i = 0; i < 32; i++) {
+            /* ORDER(meet): acquire.  Pairs with the release of the last. */
+            if (atomic_load_explicit(count, memory_order_acquire) ==
+                runtime->threads) {
+                return true;
+            }
+            cpu_relax();
+        }
+    } while (clock_now_ns() < until);
+    return false;
+}
+
 /* One more of the threads has come to `count`, with the lock held; returns when
  * all have, without it.  They are told after the unlock: who is woken finds the
- * lock free. */
-static void wait_for_all(struct runtime *runtime, unsigned *count)
+ * lock free.  True for the last. */
+static bool wait_for_all(struct runtime *runtime, _Atomic unsigned *count)
 {
-    bool last = ++*count == runtime->threads;
-    while (*count < runtime->threads) {
-        pthread_cond_wait(&runtime->changed, &runtime->lock);
-    }
+    /* ORDER(meet): release.  Pairs with the loads of those who spin. */
+    bool last = atomic_fetch_add_explicit(count, 1, memory_order_release) + 1 ==
+                runtime->threads;
     pthread_mutex_unlock(&runtime->lock);
     if (last) {
         pthread_cond_broadcast(&runtime->changed);
+    } else if (!spin_for_all(runtime, count)) {
+        pthread_mutex_lock(&runtime->lock);
+        /* ORDER(meet): relaxed.  It is written with the lock held. */
+        while (atomic_load_explicit(count, memory_order_relaxed) <
+               runtime->threads) {
+            pthread_cond_wait(&runtime->changed, &runtime->lock);
+        }
+        pthread_mutex_unlock(&runtime->lock);
     }
+    return last;
 }
 
-/* True when all workers have begun and the run may go on.  All threads have
- * been created by the time that the first one has the lock. */
+/* True when all workers have begun and the run may go on, with its root, which
+ * the last one starts.  All threads have been created by the time that the first
+ * one has the lock. */
 static bool worker_meet(struct worker *worker, int rc)
 {
     struct runtime *runtime = worker->runtime;
@@ -88,8 +118,14 @@ static bool worker_meet(struct worker *worker, int rc)
     if (rc < 0 && runtime->start_error == 0) {
         runtime->start_error = rc;
     }
-    wait_for_all(runtime, &runtime->started);
-    return runtime->start_error == 0; /* which does not change any more */
+    bool last = wait_for_all(runtime, &runtime->started);
+    if (runtime->start_error < 0) { /* which does not change any more */
+        return false;
+    }
+    if (last) {
+        task_start_on(runtime->root, runtime_pick_worker(runtime));
+    }
+    return true;
 }
 
 /* Nobody closes a ring that another worker might still wake. */
@@ -119,7 +155,7 @@ static void *worker_main(void *arg)
 }
 
 /* Starts all threads, which go on once all are there; when one fails, home. */
-static int start_all(struct runtime *runtime)
+static void start_all(struct runtime *runtime)
 {
     int rc = 0;
     pthread_mutex_lock(&runtime->lock);
@@ -131,12 +167,7 @@ static int start_all(struct runtime *runtime)
     if (rc < 0) {
         runtime->start_error = rc;
     }
-    while (runtime->started < runtime->threads) {
-        pthread_cond_wait(&runtime->changed, &runtime->lock);
-    }
-    rc = runtime->start_error;
     pthread_mutex_unlock(&runtime->lock);
-    return rc;
 }
 
 static void join_all(struct runtime *runtime)
@@ -184,8 +215,9 @@ static int run_prepare(struct runtime *runtime)
     /* ORDER(turn): relaxed.  As above. */
     atomic_store_explicit(&runtime->next_placed, 0, memory_order_relaxed);
     runtime->threads = 0;
-    runtime->started = 0;
-    runtime->parted = 0;
+    /* ORDER(meet): relaxed.  As above. */
+    atomic_store_explicit(&runtime->started, 0, memory_order_relaxed);
+    atomic_store_explicit(&runtime->parted, 0, memory_order_relaxed);
     runtime->start_error = 0;
     int rc = make_pool(runtime);
     if (rc == 0) {
@@ -220,11 +252,10 @@ int runtime_execute(struct runtime *runtime, struct task *root)
     }
     rc = run_prepare(runtime);
     if (rc == 0) {
-        rc = start_all(runtime);
-        if (rc == 0) {
-            task_start(root, true);
-        }
+        runtime->root = root;
+        start_all(runtime);
         join_all(runtime);
+        rc = runtime->start_error;
     }
     if (rc < 0) {
         log_line(runtime, AMBIT_LOG_ERROR, "the workers could not start: %s",

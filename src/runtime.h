@@ -26,11 +26,12 @@ struct runtime {
     struct blocking_pool *pool;
     struct blocking_pool *files; /* of the driver, or NULL */
     unsigned inited;           /* workers */
+    struct task *root;
     pthread_mutex_t lock;      /* guards what follows */
     pthread_cond_t changed;
     unsigned threads;          /* running */
-    unsigned started;
-    unsigned parted;
+    _Atomic unsigned started;  /* ORDER(meet) */
+    _Atomic unsigned parted;   /* ORDER(meet) */
     int start_error;
     bool running;
 

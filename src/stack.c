@@ -302,9 +302,14 @@ size_t stack_touched(const struct stack_arena *arena, const struct stack *stack)
     return 0;
 }
 
-/* Asks the kernel with a page of its own. */
+/* Asks the kernel with a page of its own, once. */
 static bool guards_are_free(void)
 {
+    static _Atomic int known; /* ORDER(guards): relaxed.  Each finds the same. */
+    int was = atomic_load_explicit(&known, memory_order_relaxed);
+    if (was != 0) {
+        return was > 0;
+    }
     size_t page = page_size();
     void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -313,6 +318,7 @@ static bool guards_are_free(void)
     }
     bool yes = madvise(probe, page, MADV_GUARD_INSTALL) == 0;
     munmap(probe, page);
+    atomic_store_explicit(&known, yes ? 1 : -1, memory_order_relaxed);
     return yes;
 }
 

@@ -235,6 +235,21 @@ Spec(DRV_FALLBACK_2, who_insists_gets_it_or_an_error)
     spec_end("DRV_FALLBACK_2");
 }
 
+/* Goal: what was granted once is not taken for granted.
+ * Method: a runtime on io_uring, then the filter, then one of the same size. */
+Spec(DRV_FALLBACK_3, a_refusal_that_comes_later_is_found)
+{
+    want_io_uring();
+    WANT(gives(OPTIONS(), "uring", 0));
+    WANT(gives(OPTIONS(), "uring", 0));
+    WANT_EQ(spec_log.len, 0);
+    refuse_io_uring(EPERM, 0);
+    WANT(gives(OPTIONS(), "epoll", 0));
+    WANT(spec_logged("kernel.io_uring_disabled"));
+    WANT(gives(OPTIONS(.driver = AMBIT_DRIVER_URING), "none", -EPERM));
+    spec_end("DRV_FALLBACK_3");
+}
+
 /* Goal: a smaller ring is better than none.
  * Method: refuse what is larger than 16, then what is larger than 7. */
 Spec(DRV_MEMORY_1, a_smaller_ring_is_tried_first)
