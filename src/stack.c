@@ -305,7 +305,8 @@ size_t stack_touched(const struct stack_arena *arena, const struct stack *stack)
 /* Asks the kernel with a page of its own, once. */
 static bool guards_are_free(void)
 {
-    static _Atomic int known; /* ORDER(guards): relaxed.  Each finds the same. */
+    static _Atomic int known; /* ORDER(guards) */
+    /* ORDER(guards): relaxed.  Whoever asks finds the same. */
     int was = atomic_load_explicit(&known, memory_order_relaxed);
     if (was != 0) {
         return was > 0;
@@ -318,6 +319,7 @@ static bool guards_are_free(void)
     }
     bool yes = madvise(probe, page, MADV_GUARD_INSTALL) == 0;
     munmap(probe, page);
+    /* ORDER(guards): relaxed.  As above. */
     atomic_store_explicit(&known, yes ? 1 : -1, memory_order_relaxed);
     return yes;
 }
