@@ -151,7 +151,7 @@ static int start_task(struct child *child)
         return rc;
     }
     rc = task_make(runtime, &region->owner, task_child_main, &child,
-                   sizeof child, &extras, &task);
+                   sizeof child, &extras, false, &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;

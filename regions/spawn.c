@@ -32,13 +32,13 @@ extras_of(const struct ambit_spawn_options *options, struct task_extras *extras)
 
 static int make(struct region *region, ambit_task_fn *fn, const void *arg,
                 size_t arg_size, const struct ambit_spawn_options *options,
-                struct task **ret_task)
+                bool moves, struct task **ret_task)
 {
     struct task *task;
     struct task_extras extras;
     int rc = task_make(task_runtime(region->host), &region->owner, fn, arg,
                        arg != NULL ? arg_size : 0, extras_of(options, &extras),
-                       &task);
+                       moves, &task);
     if (rc < 0) {
         return rc;
     }
@@ -127,7 +127,7 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
         RULE(TASK_SPAWN_2);
         return rc;
     }
-    rc = make(region, fn, arg, arg_size, options, &task);
+    rc = make(region, fn, arg, arg_size, options, false, &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;
@@ -161,7 +161,7 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
 ALWAYS_INLINE static struct task *
 make_seated(struct worker *worker, struct region *region, ambit_task_fn *fn,
             const void *arg, size_t arg_size,
-            const struct ambit_spawn_options *options)
+            const struct ambit_spawn_options *options, bool moves)
 {
     /* ORDER(cancel): acquire.  Pairs with the change in mark(). */
     uint32_t flags =
@@ -179,7 +179,8 @@ make_seated(struct worker *worker, struct region *region, ambit_task_fn *fn,
     }
     struct task_extras extras;
     struct task *task = task_make_here(worker, &region->owner, fn, arg,
-                                       arg_size, extras_of(options, &extras));
+                                       arg_size, extras_of(options, &extras),
+                                       moves);
     if (UNLIKELY(task == NULL)) {
         seats_keep(worker, &region->owner);
     } else if (options != NULL) {
@@ -208,7 +209,7 @@ ALWAYS_INLINE static int spawn_usual(struct region *region, ambit_task_fn *fn,
 {
     struct worker *worker = worker_self;
     struct task *task =
-        make_seated(worker, region, fn, arg, arg_size, options);
+        make_seated(worker, region, fn, arg, arg_size, options, false);
     if (UNLIKELY(task == NULL)) {
         return spawn_with(region, fn, arg, arg_size, options);
     }
@@ -253,7 +254,8 @@ int region_spawn_hooked(struct region *region, ambit_task_fn *fn,
         return rc;
     }
     struct ambit_spawn_options options = {.name = name};
-    rc = make(region, fn, &arg, sizeof arg, &options, &task);
+    rc = make(region, fn, &arg, sizeof arg, &options, false,
+              &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;
@@ -273,7 +275,7 @@ static int spawn_poll_with(struct region *region, ambit_step_fn *step,
     if (rc < 0) {
         return rc;
     }
-    rc = make(region, step, state, state_size, options, &task);
+    rc = make(region, step, state, state_size, options, true, &task);
     if (rc < 0) {
         region_leave(region, REGION_TASK);
         return rc;
@@ -297,7 +299,8 @@ ALWAYS_INLINE static int spawn_poll(struct region *region, ambit_step_fn *step,
 {
     struct worker *worker = worker_self;
     struct task *task =
-        make_seated(worker, region, step, state, state_size, options);
+        make_seated(worker, region, step, state, state_size, options,
+                    true);
     if (UNLIKELY(task == NULL)) {
         return spawn_poll_with(region, step, state, state_size, options);
     }

@@ -26,12 +26,19 @@
  * one locked instruction in pop.
  *
  * A ring that was outgrown is kept until fini: a thief may have read the
- * pointer and not yet the item.  Rings double, so all the old ones together are
- * smaller than the one in use.
+ * pointer and not yet the item.  Rings double, so all the smaller ones together
+ * are smaller than the one in use.  Once the deque is empty it may become small
+ * again: whoever still reads a larger ring has seen a top that has moved since, and
+ * fails to move it, so what it has read does not matter.  So the pages of that ring
+ * can go, and it can be used again when the deque grows.
  */
 #include "src/deque.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LARGE_CAPACITY 65536 /* half a mebibyte of items */
 
 #ifdef AMBIT_CHECKED
 #define RING_CAPACITY_FIRST 4
@@ -40,9 +47,9 @@
 #endif
 
 struct deque_ring {
-    struct deque_ring *older; /* deque.retired */
-    int64_t capacity;         /* power of two */
-    _Atomic(void *) slots[];  /* any thread: ORDER(deque-slot) */
+    struct deque_ring *larger; /* or NULL */
+    int64_t capacity;          /* power of two */
+    _Atomic(void *) slots[];   /* any thread: ORDER(deque-slot) */
 };
 
 static struct deque_ring *ring_create(int64_t capacity)
@@ -51,7 +58,7 @@ static struct deque_ring *ring_create(int64_t capacity)
         sizeof(struct deque_ring) + (size_t)capacity * sizeof(_Atomic(void *));
     struct deque_ring *ring = malloc(size);
     if (ring != NULL) {
-        ring->older = NULL;
+        ring->larger = NULL;
         ring->capacity = capacity;
     }
     return ring;
@@ -84,7 +91,7 @@ int deque_init(struct deque *deque)
     atomic_init(&deque->top, 0);
     atomic_init(&deque->bottom, 0);
     atomic_init(&deque->ring, ring);
-    deque->retired = NULL;
+    deque->rings = ring;
     deque->top_seen = 0;
     return 0;
 }
@@ -107,32 +114,38 @@ void deque_fini(struct deque *deque)
     if (deque == NULL) {
         return;
     }
-    free(own_ring(deque));
-    while (deque->retired != NULL) {
-        struct deque_ring *ring = deque->retired;
-        deque->retired = ring->older;
+    while (deque->rings != NULL) {
+        struct deque_ring *ring = deque->rings;
+        deque->rings = ring->larger;
         free(ring);
     }
     memset(deque, 0, sizeof *deque);
+}
+
+/* From now on the items are looked for in that ring. */
+static void use_ring(struct deque *deque, struct deque_ring *ring)
+{
+    /* ORDER(deque-ring): release.  Pairs with the acquire in deque_steal().
+     * Publishes the capacity and the copied slots; relaxed would let a thief
+     * read a slot that is not filled yet. */
+    atomic_store_explicit(&deque->ring, ring, memory_order_release);
 }
 
 /* Doubles the ring; the items keep their indices. */
 static struct deque_ring *grow(struct deque *deque, int64_t bottom)
 {
     struct deque_ring *old = own_ring(deque);
-    struct deque_ring *ring = ring_create(old->capacity * 2);
+    if (old->larger == NULL) {
+        old->larger = ring_create(old->capacity * 2);
+    }
+    struct deque_ring *ring = old->larger;
     if (ring == NULL) {
         return NULL;
     }
     for (int64_t i = deque->top_seen; i < bottom; i++) {
         ring_put(ring, i, ring_get(old, i));
     }
-    old->older = deque->retired;
-    deque->retired = old;
-    /* ORDER(deque-ring): release.  Pairs with the acquire in deque_steal().
-     * Publishes the capacity and the copied slots; relaxed would let a thief
-     * read a slot that is not filled yet. */
-    atomic_store_explicit(&deque->ring, ring, memory_order_release);
+    use_ring(deque, ring);
     return ring;
 }
 
@@ -288,4 +301,37 @@ size_t deque_len(struct deque *deque)
     /* ORDER(deque-top): relaxed.  A guess. */
     int64_t top = atomic_load_explicit(&deque->top, memory_order_relaxed);
     return bottom > top ? (size_t)(bottom - top) : 0;
+}
+
+bool deque_is_large(struct deque *deque)
+{
+    return own_ring(deque)->capacity >= LARGE_CAPACITY;
+}
+
+/* All whole pages of its slots. */
+static void ring_cool(struct deque_ring *ring)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t low = (uintptr_t)ring->slots;
+    uintptr_t high = low + (size_t)ring->capacity * sizeof ring->slots[0];
+    low = (low + page - 1) / page * page;
+    high = high / page * page;
+    if (low < high) {
+        madvise((void *)low, high - low, MADV_DONTNEED);
+    }
+}
+
+void deque_cool(struct deque *deque)
+{
+    /* ORDER(deque-top): acquire.  Pairs with the exchange in deque_steal(): who
+     * took the last item has read its slot. */
+    deque->top_seen = atomic_load_explicit(&deque->top, memory_order_acquire);
+    if (deque->top_seen < own_bottom(deque)) {
+        return;
+    }
+    use_ring(deque, deque->rings);
+    for (struct deque_ring *ring = deque->rings->larger; ring != NULL;
+         ring = ring->larger) {
+        ring_cool(ring);
+    }
 }

@@ -26,7 +26,7 @@ struct deque {
     _Atomic(struct deque_ring *) ring;
 
     /* owner */
-    struct deque_ring *retired; /* thieves may still read them: freed at fini */
+    struct deque_ring *rings;   /* all there are, by size, the smallest first */
     int64_t top_seen;           /* at or below top; saves reading its line */
 };
 
@@ -61,6 +61,13 @@ const void *deque_behind(struct deque *deque, int64_t others);
 /* Any thread, oldest first.  NULL when empty or when another thread was faster
  * (*ret_again is then true, and false in every other case). */
 void *deque_steal(struct deque *deque, bool *ret_again);
+
+/* The owner: it has grown so large that deque_cool() is worth its calls. */
+bool deque_is_large(struct deque *deque);
+
+/* The owner: makes it as small as it was at first, and gives back the memory of
+ * what it had grown to; nothing where there are items. */
+void deque_cool(struct deque *deque);
 
 /* Any thread: a guess, exact for the owner while nobody steals. */
 size_t deque_len(struct deque *deque);

@@ -18,16 +18,12 @@
  *   WRK-WAKE-1  Work that is posted to a sleeping worker wakes it.
  *   WRK-IDLE-2  A worker waits in the way of the option .idle.
  */
-#include "src/steal.h"
-
+#include "src/cool.h"
 #include "src/runtime.h"
+#include "src/steal.h"
 
 #include <sched.h>
 
-#define STACKS_HOT 256         /* free ones that an idle worker keeps warm */
-#define STACKS_COOL_AT_ONCE 64 /* about 0.1 ms */
-#define STACKS_COOL_PAUSE_NS 1000000
-#define STACKS_COOL_LOOK_NS 1000000000 /* crowds come again within a second */
 #define SPIN_LOOK_EVERY 32 /* turns of the pause loop between two looks */
 #define SPIN_LEAST 16      /* spinning in vain halves it, down to one in so many */
 
@@ -120,32 +116,6 @@ static bool spin_until(struct worker *worker, int64_t until_ns)
     return false;
 }
 
-/* Stacks that nobody needed for a second are given back, a few at a time, so
- * that a wake never waits for long.  When to go on, INT64_MAX for never. */
-static int64_t cool_stacks(struct worker *worker)
-{
-    struct stack_arena *stacks = &worker->stacks;
-    if (stacks->free_len <= STACKS_HOT) {
-        return INT64_MAX;
-    }
-    int64_t now = clock_now_ns();
-    if (now < worker->cool_at) {
-        return worker->cool_at;
-    }
-    size_t idle = stacks->free_low;
-    if (idle <= STACKS_HOT) {
-        stacks->free_low = stacks->free_len;
-        worker->cool_at = now + STACKS_COOL_LOOK_NS;
-    } else {
-        RULE(WRK_COOL_1);
-        size_t most = idle - STACKS_HOT;
-        stack_trim(stacks, STACKS_HOT,
-                   most < STACKS_COOL_AT_ONCE ? most : STACKS_COOL_AT_ONCE);
-        worker->cool_at = now + STACKS_COOL_PAUSE_NS;
-    }
-    return worker->cool_at;
-}
-
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -153,7 +123,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int64_t idle_until(struct worker *worker)
 {
-    int64_t until = earlier(timer_wake(&worker->timers), cool_stacks(worker));
+    int64_t until = earlier(timer_wake(&worker->timers), worker_cool(worker));
     int64_t pause = steal_pause_end(worker);
     return pause > 0 && steal_could(worker) ? earlier(until, pause) : until;
 }

@@ -13,6 +13,7 @@
  *   POLL-WAKE-2    Two steps never run at once; steps <= wakes + 1.
  *   POLL-WAKE-3    A waker of a task that has ended is stale.
  *   POLL-CANCEL-1  A cancel of the region makes an idle task step.
+ *   POLL-SUSPEND-1 A step may suspend, and the next one is of the same function.
  *
  * Owner: the worker of the turn; ambit_wake() any thread.
  */
@@ -117,8 +118,11 @@ static int poll_turn(struct task *task)
     bool moved = poll_move(task, &word, POLL_RUNNING);
     ASSERT(moved);
     step_pay(task);
-    int result = task->fn(&task->cx, task_arg(task));
+    ambit_step_fn *step = task->fn;
+    int result = step(&task->cx, task_arg(task));
     if (result == AMBIT_PENDING) {
+        RULE(POLL_SUSPEND_1);
+        task->fn = step; /* where a wait of this step has left its result */
         poll_rest(task);
         return TASK_DORMANT;
     }
@@ -159,7 +163,6 @@ void poll_prepare(struct task *task)
 {
     uint64_t generation = poll_load(task) / POLL_STATES;
     task->hooks = &poll_hooks;
-    task->moves = true;
     task->awaits = NULL;
     /* ORDER(poll): relaxed.  It is nobody else's yet: a waker from before looks
      * at the generation and leaves it alone. */

@@ -5,6 +5,9 @@
  *     record           | extras, where it has some | argument
  *     two cache lines  | one line, or three; a large argument is allocated apart
  *
+ * The record of a poll task without extras and argument is brief: its first word,
+ * which is not there, belongs to the task before it.
+ *
  *   TASK-SPAWN-1  A task runs its own copy of the argument.
  *
  * Owner: a record is its maker's until task_start(), and the machine's to free
@@ -69,11 +72,29 @@ static inline size_t tail_size(size_t arg_size, const struct task_extras *extras
            (LIKELY(arg_size <= TASK_ARG_FITS) ? arg_size : sizeof(void *));
 }
 
+/* A brief record lacks what lies before its link. */
+static inline void *brief_object(struct task *task)
+{
+    return &task->link;
+}
+
+static inline struct task *brief_task(void *object)
+{
+    return object != NULL ? CONTAINER_OF(object, struct task, link) : NULL;
+}
+
+static inline bool has_tail(const struct task *task)
+{
+    return task->arg_at != 0 || task->has_extras;
+}
+
 /* A record of the class that has the room. */
-static inline struct task *record_alloc(struct runtime *runtime, size_t tail)
+static inline struct task *record_alloc(struct runtime *runtime, size_t tail,
+                                        bool moves)
 {
     if (tail == 0) {
-        return runtime_alloc(runtime, SLAB_TASK_128);
+        return moves ? brief_task(runtime_alloc(runtime, SLAB_TASK_120))
+                     : runtime_alloc(runtime, SLAB_TASK_128);
     }
     return LIKELY(tail <= TASK_ARG_SMALL)
                ? runtime_alloc(runtime, SLAB_TASK_192)
@@ -84,9 +105,11 @@ static inline struct task *record_alloc(struct runtime *runtime, size_t tail)
 ALWAYS_INLINE static void fill(struct task *task, struct runtime *runtime,
                                struct task_owner *owner, ambit_task_fn *fn,
                                const void *arg, size_t arg_size,
-                               const struct task_extras *extras)
+                               const struct task_extras *extras,
+                               bool moves)
 {
     init(task, runtime, owner, fn);
+    task->moves = moves;
     task->wide = tail_size(arg_size, extras) > TASK_ARG_SMALL;
     size_t at = sizeof *task;
     if (UNLIKELY(extras != NULL)) {
@@ -118,16 +141,17 @@ static bool copy_apart(struct task *task, const void *arg, size_t arg_size)
 HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
                        ambit_task_fn *fn, const void *arg, size_t arg_size,
                        const struct task_extras *extras,
-                       struct task **ret_task)
+                       bool moves, struct task **ret_task)
 {
     if (arg_size > TASK_ARG_MAX) {
         return -E2BIG;
     }
-    struct task *task = record_alloc(runtime, tail_size(arg_size, extras));
+    struct task *task =
+        record_alloc(runtime, tail_size(arg_size, extras), moves);
     if (task == NULL) {
         return -ENOMEM;
     }
-    fill(task, runtime, owner, fn, arg, arg_size, extras);
+    fill(task, runtime, owner, fn, arg, arg_size, extras, moves);
     if (UNLIKELY(arg_size > TASK_ARG_FITS) &&
         !copy_apart(task, arg, arg_size)) {
         task_unmake(task);
@@ -138,10 +162,14 @@ HOT_PATH int task_make(struct runtime *runtime, struct task_owner *owner,
 }
 
 /* One call for each class: they are in line, and each knows its own. */
-static inline struct task *record_here(struct worker *worker, size_t tail)
+static inline struct task *record_here(struct worker *worker, size_t tail,
+                                       bool moves)
 {
     if (LIKELY(tail - 1 < TASK_ARG_SMALL)) {
         return worker_alloc(worker, SLAB_TASK_192);
+    }
+    if (moves && tail == 0) {
+        return brief_task(worker_alloc(worker, SLAB_TASK_120));
     }
     return tail == 0 ? worker_alloc(worker, SLAB_TASK_128)
                      : worker_alloc(worker, SLAB_TASK_320);
@@ -151,18 +179,15 @@ ALWAYS_INLINE struct task *task_make_here(struct worker *worker,
                                           struct task_owner *owner,
                                           ambit_task_fn *fn, const void *arg,
                                           size_t arg_size,
-                                          const struct task_extras *extras)
+                                          const struct task_extras *extras,
+                                          bool moves)
 {
-    struct task *task = record_here(worker, tail_size(arg_size, extras));
+    struct task *task =
+        record_here(worker, tail_size(arg_size, extras), moves);
     if (LIKELY(task != NULL)) {
-        fill(task, worker->runtime, owner, fn, arg, arg_size, extras);
+        fill(task, worker->runtime, owner, fn, arg, arg_size, extras, moves);
     }
     return task;
-}
-
-static inline bool has_tail(const struct task *task)
-{
-    return task->arg_at != 0 || task->has_extras;
 }
 
 static NOINLINE void unmake_large(struct task *task)
@@ -181,6 +206,8 @@ HOT_PATH void task_unmake(struct task *task)
         unmake_large(task);
     } else if (has_tail(task)) {
         runtime_free(task_runtime(task), SLAB_TASK_192, task);
+    } else if (task->moves) {
+        runtime_free(task_runtime(task), SLAB_TASK_120, brief_object(task));
     } else {
         runtime_free(task_runtime(task), SLAB_TASK_128, task);
     }
@@ -233,6 +260,8 @@ ALWAYS_INLINE void task_free_here(struct worker *worker, struct task *task)
     TELL(TASK_GONE, task, NULL, 0);
     if (has_tail(task)) {
         worker_free(worker, SLAB_TASK_192, task);
+    } else if (task->moves) {
+        worker_free(worker, SLAB_TASK_120, brief_object(task));
     } else {
         worker_free(worker, SLAB_TASK_128, task);
     }

@@ -17,8 +17,11 @@
  * wanted, and freeing does not touch it.  (Magazines: Bonwick and Adams, USENIX
  * 2001.)
  *
- * Each carve brings the magazine that its objects fill one day, so giving back
- * never needs memory: full magazines never outnumber the carves.
+ * The array of a full magazine lies in its own objects, in the first few of them:
+ * it takes no memory, and giving back needs none.
+ *
+ *     object 0   | next magazine | object 1 | object 2 | ...
+ *     object 1   | object W      | ...                            W words each
  *
  * Under ASan a free object is poisoned, all but its kept bytes.
  *
@@ -50,12 +53,6 @@
 
 #define BATCH SLAB_BATCH
 
-/* A batch of free objects in the depot. */
-struct magazine {
-    struct magazine *next;
-    void *objects[BATCH];
-};
-
 /* At the start of each slab, where its first object would be. */
 struct slab_header {
     enum slab_class class_;
@@ -69,13 +66,12 @@ struct span {
 struct slab_depot {
     pthread_mutex_t lock; /* guards everything below */
     struct {
-        struct magazine *full;
+        void *full; /* the first object of the newest full magazine */
         unsigned loose_len;
         void *loose[BATCH];
         char *carve; /* the rest of the newest slab */
         char *carve_end;
     } classes[SLAB_CLASSES];
-    struct magazine *empty;
     struct span *spans;
     char *slab; /* the rest of the newest span */
     char *slab_end;
@@ -83,7 +79,8 @@ struct slab_depot {
 };
 
 static const size_t sizes[SLAB_CLASSES] = {
-    [SLAB_TASK_128] = 128,   [SLAB_TASK_192] = 192,   [SLAB_TASK_320] = 320,
+    [SLAB_TASK_120] = 120,   [SLAB_TASK_128] = 128,
+    [SLAB_TASK_192] = 192,   [SLAB_TASK_320] = 320,
     [SLAB_HANDLE_128] = 128, [SLAB_HANDLE_384] = 384, [SLAB_HANDLE_512] = 512,
     [SLAB_HANDLE_1024] = 1024,
     [SLAB_64] = 64,          [SLAB_128] = 128,        [SLAB_256] = 256,
@@ -97,20 +94,47 @@ static void depot_give(struct slab_depot *depot, enum slab_class c,
 static void depot_give_one(struct slab_depot *depot, enum slab_class c,
                            void *object);
 
-#if TOOL_ASAN || defined(AMBIT_CHECKED)
-static size_t kept_size(enum slab_class c)
+static inline size_t kept_size(enum slab_class c)
 {
     return c <= SLAB_HANDLE_1024 ? SLAB_KEPT_SIZE : 0;
 }
+
+/* Words of a free object that are the depot's, and how many they are. */
+static inline void **room_open(enum slab_class c, void *object)
+{
+    void *room = (char *)object + kept_size(c);
+#if TOOL_ASAN
+    __asan_unpoison_memory_region(room, sizes[c] - kept_size(c));
 #endif
+    return room;
+}
+
+static inline void room_close(enum slab_class c, void *object)
+{
+#if TOOL_ASAN
+    __asan_poison_memory_region((char *)object + kept_size(c),
+                                sizes[c] - kept_size(c));
+#else
+    (void)c;
+    (void)object;
+#endif
+}
+
+/* So many of the words from i on that make up a magazine. */
+static inline size_t room_bytes(enum slab_class c, unsigned i)
+{
+    size_t room = sizes[c] - kept_size(c);
+    size_t left = (BATCH - i) * sizeof(void *);
+    return room < left ? room : left;
+}
 
 /* From here on nobody may use the object, but a stale handle its kept bytes. */
 static void object_close(enum slab_class c, void *object)
 {
 #if TOOL_ASAN
-    char *start = (char *)object + kept_size(c);
-    REQUIRE(!__asan_address_is_poisoned(start), "an object is freed twice");
-    __asan_poison_memory_region(start, sizes[c] - kept_size(c));
+    REQUIRE(!__asan_address_is_poisoned((char *)object + kept_size(c)),
+            "an object is freed twice");
+    room_close(c, object);
 #elif defined(AMBIT_CHECKED)
     char *start = (char *)object + kept_size(c);
     memset(start, FREED_BYTE, sizes[c] - kept_size(c));
@@ -139,24 +163,11 @@ struct slab_depot *slab_depot_create(void)
     return depot;
 }
 
-static void magazines_free(struct magazine *magazine)
-{
-    while (magazine != NULL) {
-        struct magazine *next = magazine->next;
-        free(magazine);
-        magazine = next;
-    }
-}
-
 void slab_depot_destroy(struct slab_depot *depot)
 {
     if (depot == NULL) {
         return;
     }
-    for (unsigned c = 0; c < SLAB_CLASSES; c++) {
-        magazines_free(depot->classes[c].full);
-    }
-    magazines_free(depot->empty);
     while (depot->spans != NULL) {
         struct span *span = depot->spans;
         depot->spans = span->next;
@@ -352,8 +363,7 @@ static bool slab_add(struct slab_depot *depot, enum slab_class c)
     return true;
 }
 
-/* Fresh objects, up to a batch, and the magazine for them.  The kernel has
- * zeroed them. */
+/* Fresh objects, up to a batch.  The kernel has zeroed them. */
 static unsigned carve(struct slab_depot *depot, enum slab_class c,
                       void **objects)
 {
@@ -361,12 +371,6 @@ static unsigned carve(struct slab_depot *depot, enum slab_class c,
     if (*from == depot->classes[c].carve_end && !slab_add(depot, c)) {
         return 0;
     }
-    struct magazine *magazine = malloc(sizeof *magazine);
-    if (magazine == NULL) {
-        return 0;
-    }
-    magazine->next = depot->empty;
-    depot->empty = magazine;
     size_t left = (size_t)(depot->classes[c].carve_end - *from) / sizes[c];
     unsigned len = left < BATCH ? (unsigned)left : BATCH;
     /* The last is used first: in the order of addresses. */
@@ -378,16 +382,54 @@ static unsigned carve(struct slab_depot *depot, enum slab_class c,
     return len;
 }
 
+/* In line for the least room there is in most classes. */
+static inline void copy_words(void **to, void *const *from, size_t bytes)
+{
+    if (LIKELY(bytes == 64)) {
+        memcpy(to, from, 64);
+    } else {
+        memcpy(to, from, bytes);
+    }
+}
+
+/* The objects of a full magazine, of which the first is known; returns the first
+ * of the next magazine. */
+static void *magazine_read(enum slab_class c, void **objects)
+{
+    void *first = objects[0];
+    size_t bytes;
+    for (unsigned i = 0, n = 0; i < BATCH; i += bytes / sizeof(void *), n++) {
+        void *object = objects[n];
+        bytes = room_bytes(c, i);
+        copy_words(&objects[i], room_open(c, object), bytes);
+        room_close(c, object);
+    }
+    void *next = objects[0];
+    objects[0] = first;
+    return next;
+}
+
+static void magazine_write(enum slab_class c, void *const *objects, void *next)
+{
+    size_t bytes;
+    for (unsigned i = 0, n = 0; i < BATCH; i += bytes / sizeof(void *), n++) {
+        void **room = room_open(c, objects[n]);
+        bytes = room_bytes(c, i);
+        copy_words(room, &objects[i], bytes);
+        if (n == 0) {
+            room[0] = next; /* the first one's place is known */
+        }
+        room_close(c, objects[n]);
+    }
+}
+
 /* Up to a batch, by what is at hand; how many.  Called with the lock held. */
 static unsigned depot_take(struct slab_depot *depot, enum slab_class c,
                            void **objects)
 {
-    struct magazine *magazine = depot->classes[c].full;
-    if (magazine != NULL) {
-        depot->classes[c].full = magazine->next;
-        magazine->next = depot->empty;
-        depot->empty = magazine;
-        memcpy(objects, magazine->objects, sizeof magazine->objects);
+    if (depot->classes[c].full != NULL) {
+        objects[0] = depot->classes[c].full;
+        depot->classes[c].full = magazine_read(c, objects);
         return BATCH;
     }
     unsigned len = depot->classes[c].loose_len;
@@ -403,12 +445,8 @@ static unsigned depot_take(struct slab_depot *depot, enum slab_class c,
 static void depot_give(struct slab_depot *depot, enum slab_class c,
                        void *const *objects)
 {
-    struct magazine *magazine = depot->empty;
-    ASSERT(magazine != NULL); /* see the head of this file */
-    depot->empty = magazine->next;
-    memcpy(magazine->objects, objects, sizeof magazine->objects);
-    magazine->next = depot->classes[c].full;
-    depot->classes[c].full = magazine;
+    magazine_write(c, objects, depot->classes[c].full);
+    depot->classes[c].full = objects[0];
 }
 
 /* Called with the lock held. */

@@ -26,9 +26,10 @@
 
 #define SLAB_KEPT_SIZE 64
 
-/* The number is the size in bytes.  Objects are aligned to their size, or to a
- * cache line where that is no power of two. */
+/* The number is the size in bytes.  Objects are aligned to their size; where that
+ * is no power of two, to the largest that divides it. */
 enum slab_class {
+    SLAB_TASK_120,
     SLAB_TASK_128,
     SLAB_TASK_192,
     SLAB_TASK_320,

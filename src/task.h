@@ -150,6 +150,14 @@ struct task_extras {
 struct task {
     /* For who waits or is waited for.  A task that ends at its first turn and that
      * nobody joins does not touch this line. */
+    union {
+        struct {
+            uint64_t only_of_job; /* a brief record begins behind it */
+            struct link link;  /* queues: ready, new, notes */
+            struct stack_wait *wait; /* worker: of the stack it is parked on */
+        };
+        struct blocking_job job; /* a BLOCKING task waits in the pool's */
+    };
     _Atomic uint64_t join_word; /* any thread: ORDER(join), see join.c */
     struct list_node sibling;   /* owner.tasks or owner.ended; owner.lock */
     union {
@@ -157,19 +165,15 @@ struct task {
         struct await *awaits;  /* of a poll task, those under way */
     };
     struct link abort_link;    /* of the note about a cancel: abort_state */
-    union {
-        struct {
-            struct link link;  /* queues: ready, new, notes */
-            struct stack_wait *wait; /* worker: of the stack it is parked on */
-            int64_t wake_value;  /* by the one waker, read after the wake */
-        };
-        struct blocking_job job; /* a BLOCKING task waits in the pool's */
-    };
 
     struct ambit_cx cx;         /* what the user's functions get */
 
+    union {
+        ambit_task_fn *fn; /* once; a poll task keeps it for its next step */
+        int64_t wake_value; /* by the one waker, read after the wake */
+    };
+
     /* once */
-    ambit_task_fn *fn;
     struct task_owner *owner;
     const struct task_hooks *hooks; /* NULL: an ordinary task */
 
@@ -213,6 +217,10 @@ struct task {
 
 _Static_assert(sizeof(struct task) == 128, "two cache lines, a slab class");
 _Static_assert(offsetof(struct task, cx) == 64, "the second");
+/* A poll task with nothing behind its record has a brief one, which begins with
+ * its link: there may be a million of them. */
+_Static_assert(sizeof(struct task) - offsetof(struct task, link) == 120,
+               "a slab class");
 
 static inline struct task *task_of(ambit_cx *cx)
 {
@@ -331,15 +339,17 @@ static inline void task_owner_init(struct task_owner *owner,
 }
 
 /* record.c -- a record with a copy of the argument, and of the extras, if it has
- * some; not yet queued.  0, -E2BIG, -ENOMEM. */
+ * some; not yet queued.  `moves`: of a poll task.  0, -E2BIG, -ENOMEM. */
 int task_make(struct runtime *runtime, struct task_owner *owner,
               ambit_task_fn *fn, const void *arg, size_t arg_size,
-              const struct task_extras *extras, struct task **ret_task);
+              const struct task_extras *extras, bool moves,
+              struct task **ret_task);
 /* The same on a worker of the runtime, for an argument of TASK_ARG_FITS at
  * most.  NULL: there is no memory. */
 struct task *task_make_here(struct worker *worker, struct task_owner *owner,
                             ambit_task_fn *fn, const void *arg,
-                            size_t arg_size, const struct task_extras *extras);
+                            size_t arg_size, const struct task_extras *extras,
+                            bool moves);
 /* The same for a record that is part of a larger one, and for a function that
  * finds its argument from there. */
 void task_init(struct task *task, struct runtime *runtime,

@@ -104,7 +104,8 @@ struct worker {
     struct task_queue pinned;     /* unstarted ones that must stay here */
     struct link *notes_local;     /* posted to ourselves, marked, newest first */
     struct stack_arena stacks;
-    int64_t cool_at; /* when free stacks are looked at next: src/idle.c */
+    int64_t cool_at; /* when free stacks are looked at next: src/cool.c */
+    int64_t cool_queues_at; /* the same of large queues; 0: there are none */
     struct timer_heap timers;
     struct slab_cache slab;
     struct worker_lot lot;

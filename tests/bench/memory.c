@@ -16,7 +16,7 @@
 enum {
     FIBER_ROOM = 12288, /* bytes that must be free for each */
     ACTOR_ROOM = 4096,
-    SETTLE_MS = 500,
+    SETTLE_MS = 1500, /* an idle worker gives back after a second: WRK-COOL */
 };
 
 /* How many are idle, or about to be.  ORDER(bench-idle) */

@@ -6,6 +6,7 @@
  * Fault: src/deque.c /^void .deque_pop/,/^}/s/top < last/top <= last/
  * Fault: src/deque.c /^static bool win_top/,/^}/s/top + 1/top/
  * Fault: src/deque.c s/ring_get(old, i))/ring_get(old, i + 1))/
+ * Fault: src/deque.c /^void deque_cool/,/^}/s/if (deque->top_seen < own_bottom(deque))/if (false)/
  */
 #include "src/deque.h"
 
@@ -82,6 +83,29 @@ static void begin_3(void)
 static void begin_4(void)
 {
     begin(4);
+}
+
+/* One is left, in a ring that was made for more. */
+static void begin_grown(void)
+{
+    begin(5);
+    for (int i = 0; i < 4; i++) {
+        steal();
+    }
+}
+
+static void pop_cool_push(void)
+{
+    pop();
+    deque_cool(&deque);
+    push(pushed++);
+}
+
+/* There may still be one. */
+static void cool_push(void)
+{
+    deque_cool(&deque);
+    push(pushed++);
 }
 
 static void steal_once(void)
@@ -172,6 +196,18 @@ static const struct scenario scenarios[] = {
      4,
      3},
     {"wrapped around", begin_3, {push_twice, steal_twice}, each_had_once, 4, 3},
+    {"small again",
+     begin_grown,
+     {pop_cool_push, steal_twice},
+     each_had_once,
+     4,
+     3},
+    {"small again, or not",
+     begin_grown,
+     {cool_push, steal_twice},
+     each_had_once,
+     4,
+     3},
 };
 
 int main(int argc, char **argv)

@@ -93,7 +93,7 @@ static void setup(void)
         results[i] = -1;
     }
     task_owner_init(&owner, exited);
-    MUST(task_make(&kit_runtime, &owner, NULL, NULL, 0, NULL, &task) == 0);
+    MUST(task_make(&kit_runtime, &owner, NULL, NULL, 0, NULL, false, &task) == 0);
     atomic_init(&task->join_word, 0);
     handle = join_handle(task);
     for (unsigned i = 1; i < THREADS; i++) {

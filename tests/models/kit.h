@@ -56,8 +56,9 @@ static void kit_begin(void)
 __attribute__((unused)) static size_t kit_size(enum slab_class class_)
 {
     static const size_t sizes[SLAB_CLASSES] = {
-        [SLAB_TASK_128] = 128,   [SLAB_TASK_192] = 192,
-        [SLAB_TASK_320] = 320,   [SLAB_HANDLE_128] = 128,
+        [SLAB_TASK_120] = 120,   [SLAB_TASK_128] = 128,
+        [SLAB_TASK_192] = 192,   [SLAB_TASK_320] = 320,
+        [SLAB_HANDLE_128] = 128,
         [SLAB_HANDLE_384] = 384, [SLAB_HANDLE_512] = 512,
         [SLAB_HANDLE_1024] = 1024, [SLAB_64] = 64,
         [SLAB_128] = 128,        [SLAB_256] = 256,

@@ -149,7 +149,7 @@ static void exited(struct task_owner *of, struct task_exit *exit)
     result = exit->result;
 }
 
-static void begin(ambit_task_fn *fn)
+static void begin(ambit_task_fn *fn, bool moves)
 {
     kit_begin();
     for (unsigned i = 0; i < THREADS; i++) {
@@ -163,27 +163,26 @@ static void begin(ambit_task_fn *fn)
     atomic_init(&thing, QUIET);
     atomic_init(&queued, 0);
     task_owner_init(&owner, exited);
-    MUST(task_make(&kit_runtime, &owner, fn, NULL, 0, NULL, &task) == 0);
+    MUST(task_make(&kit_runtime, &owner, fn, NULL, 0, NULL, moves, &task) == 0);
 }
 
 static void begin_fiber(void)
 {
-    begin(waits);
+    begin(waits, false);
 }
 
 /* Between two turns: in its region's list, on no worker. */
 static void begin_dormant(void)
 {
     static const struct task_hooks hooks;
-    begin(waits);
+    begin(waits, true);
     task->hooks = &hooks;
-    task->moves = true;
     task_list(task);
 }
 
 static void begin_blocking(void)
 {
-    begin(computes);
+    begin(computes, false);
     task->tier = AMBIT_BLOCKING;
     list_init(&task->job.node);
     task_list(task);

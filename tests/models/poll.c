@@ -138,7 +138,8 @@ static void setup(void)
         atomic_init(&flags[i], 0);
     }
     task_owner_init(&owner, exited);
-    MUST(task_make(&kit_runtime, &owner, step, NULL, 0, NULL, &task) == 0);
+    MUST(task_make(&kit_runtime, &owner, step, NULL, 0, NULL, true,
+                   &task) == 0);
     atomic_init(&task->join_word, 0);
     poll_prepare(task);
     task->listed = false;

@@ -324,3 +324,90 @@ Spec(POLL_CANCEL_1, a_cancel_makes_idle_poll_tasks_step)
     }
     spec_end("POLL_CANCEL_1");
 }
+
+/* --- POLL-SUSPEND-1 ------------------------------------------------------- */
+
+enum { SUSPENDERS = 300 };
+
+static struct {
+    struct count calls, noted, cancelled;
+    ambit_waker wakers[2 * SUSPENDERS];
+} suspenders;
+
+/* Waits in the midst of each of its two steps. */
+static int suspends_twice(ambit_cx *cx, int64_t number)
+{
+    WANT_EQ(ambit_yield(cx), 0);
+    WANT_EQ(ambit_sleep(cx, ambit_us(20 * (number % 7))), 0);
+    if (number >= 2 * SUSPENDERS) {
+        return 0;
+    }
+    suspenders.wakers[number] = ambit_cx_waker(cx);
+    count_up(&suspenders.noted);
+    return AMBIT_PENDING;
+}
+
+static int stateless_step(ambit_cx *cx, void *state)
+{
+    WANT(state == NULL);
+    return suspends_twice(cx, count_up(&suspenders.calls));
+}
+
+static int stateful_step(ambit_cx *cx, void *state)
+{
+    WANT_EQ(*(const int *)state, 7);
+    return suspends_twice(cx, count_up(&suspenders.calls));
+}
+
+static int sleeps_until_cancelled(ambit_cx *cx, void *state)
+{
+    WANT(state == NULL);
+    count_up(&suspenders.noted);
+    WANT_EQ(ambit_sleep_until(cx, ambit_never()), -ECANCELED);
+    count_up(&suspenders.cancelled);
+    return -ECANCELED;
+}
+
+static int steps_that_suspend(ambit_cx *cx, void *arg)
+{
+    const int seven = 7;
+    int rc = 0;
+    (void)arg;
+    memset(&suspenders, 0, sizeof suspenders);
+    ambit_scope (cx, region, &rc) {
+        for (int i = 0; i < SUSPENDERS; i++) {
+            WANT_EQ(ambit_spawn_poll(region, stateless_step, (char *)NULL), 0);
+            WANT_EQ(ambit_spawn_poll(region, stateful_step, &seven), 0);
+        }
+        while (count_get(&suspenders.noted) < 2 * SUSPENDERS) {
+            WANT_EQ(ambit_yield(cx), 0);
+        }
+        for (int i = 0; i < 2 * SUSPENDERS; i++) {
+            WANT_EQ(ambit_wake(suspenders.wakers[i]), 0);
+        }
+    }
+    WANT_EQ(count_get(&suspenders.calls), 4 * SUSPENDERS);
+    ambit_scope (cx, region, &rc) {
+        for (int i = 0; i < SUSPENDERS; i++) {
+            WANT_EQ(ambit_spawn_poll(region, sleeps_until_cancelled,
+                                     (char *)NULL), 0);
+        }
+        while (count_get(&suspenders.noted) < 3 * SUSPENDERS) {
+            WANT_EQ(ambit_yield(cx), 0);
+        }
+        ambit_cancel(region, "enough");
+    }
+    WANT_EQ(count_get(&suspenders.cancelled), SUSPENDERS);
+    return rc;
+}
+
+/* Goal: what a wait leaves in a poll task's record is not in the way of its next
+ * step, nor of its neighbours.  Method: steps that yield and sleep, of tasks with a
+ * state and without, of two functions, hundreds side by side; then a cancel. */
+Spec(POLL_SUSPEND_1, a_step_that_suspends_goes_on_and_steps_again)
+{
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        WANT_EQ(spec_run(steps_that_suspend, NULL, .workers = workers), 0);
+    }
+    spec_end("POLL_SUSPEND_1");
+}

@@ -9,7 +9,9 @@
 #include "src/deque.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define THIEVES 3
 
@@ -188,6 +190,66 @@ Test(deque, grows_under_theft)
         }
         crowd_stop(&crowd);
     }
+    test_no_leaks();
+}
+
+/* Goal: it may become small again while thieves read what it was, and grow again.
+ * Method: bursts that need four times the first ring; after each it is emptied and
+ * cooled, with three thieves after it. */
+Test(deque, is_small_again_under_theft)
+{
+    enum { BURST = 1024 };
+    struct crowd crowd;
+    size_t items = (size_t)test_rounds(2000000) / BURST * BURST;
+    crowd_start(&crowd, items);
+    for (size_t i = 0; i < items;) {
+        for (unsigned n = 0; n < BURST; n++) {
+            push(&crowd, i++);
+        }
+        deque_cool(&crowd.deque); /* of no effect unless all are stolen */
+        while (deque_len(&crowd.deque) > 0) {
+            pop(&crowd);
+        }
+        deque_cool(&crowd.deque);
+    }
+    crowd_stop(&crowd);
+    test_no_leaks();
+}
+
+static size_t resident_bytes(void)
+{
+    size_t pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    cr_assert_not_null(file);
+    cr_assert_eq(fscanf(file, "%*d %zu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Goal: a deque that was large gives its memory back, not one with items, and is as
+ * good as new.  Method: the pages of the process, at a million items; three laps. */
+Test(deque, gives_back_what_it_had_grown_to)
+{
+    enum { ITEMS = 1 << 20, BYTES = ITEMS * (int)sizeof(void *) };
+    static char items[ITEMS];
+    struct deque deque;
+    cr_assert_eq(deque_init(&deque), 0);
+    for (unsigned lap = 0; lap < 3; lap++) {
+        cr_assert(!deque_is_large(&deque));
+        for (size_t i = 0; i < ITEMS; i++) {
+            cr_assert_eq(deque_push(&deque, &items[i]), 0);
+        }
+        cr_assert(deque_is_large(&deque));
+        deque_cool(&deque);
+        cr_assert(deque_is_large(&deque));
+        for (size_t i = ITEMS; i-- > 0;) {
+            cr_assert_eq(deque_pop(&deque), &items[i]);
+        }
+        size_t full = resident_bytes();
+        deque_cool(&deque);
+        cr_assert_gt(full, resident_bytes() + BYTES);
+    }
+    deque_fini(&deque);
     test_no_leaks();
 }
 
