@@ -48,7 +48,8 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     group_scenarios, tree_scenarios, sync_scenarios,
     channel_scenarios, stream_scenarios, sched_scenarios, ring_scenarios,
     boundary_scenarios, await_scenarios, await_task_scenarios,
-    await_actor_scenarios, await_net_scenarios, steal_scenarios,
+    await_actor_scenarios, await_net_scenarios, await_flow_scenarios,
+    async_scenarios, steal_scenarios,
     runtime_scenarios;
 
 #define SCENARIOS(name_, ...) \
@@ -81,6 +82,12 @@ static inline void tally_down(struct tally *tally)
 {
     /* ORDER(lab-tally): acq_rel.  As in tally_up(). */
     atomic_fetch_sub_explicit(&tally->n, 1, memory_order_acq_rel);
+}
+
+static inline void tally_add(struct tally *tally, int64_t n)
+{
+    /* ORDER(lab-tally): acq_rel.  As in tally_up(). */
+    atomic_fetch_add_explicit(&tally->n, n, memory_order_acq_rel);
 }
 
 static inline int64_t tally_get(struct tally *tally)

@@ -16,7 +16,8 @@ const struct scenario *scenario_at(size_t index)
         &sync_scenarios,   &channel_scenarios, &stream_scenarios,
         &sched_scenarios,  &ring_scenarios,    &boundary_scenarios,
         &await_scenarios,  &await_task_scenarios, &await_actor_scenarios,
-        &await_net_scenarios, &steal_scenarios, &runtime_scenarios,
+        &await_net_scenarios, &await_flow_scenarios, &async_scenarios,
+        &steal_scenarios, &runtime_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
