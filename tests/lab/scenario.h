@@ -50,7 +50,7 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     boundary_scenarios, await_scenarios, await_task_scenarios,
     await_actor_scenarios, await_net_scenarios, await_flow_scenarios,
     async_scenarios, await_end_scenarios, await_limit_scenarios,
-    steal_scenarios,
+    await_room_scenarios, steal_scenarios,
     runtime_scenarios;
 
 #define SCENARIOS(name_, ...) \

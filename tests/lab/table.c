@@ -17,8 +17,8 @@ const struct scenario *scenario_at(size_t index)
         &sched_scenarios,  &ring_scenarios,    &boundary_scenarios,
         &await_scenarios,  &await_task_scenarios, &await_actor_scenarios,
         &await_net_scenarios, &await_flow_scenarios, &async_scenarios,
-        &await_end_scenarios, &await_limit_scenarios, &steal_scenarios,
-        &runtime_scenarios,
+        &await_end_scenarios, &await_limit_scenarios,
+        &await_room_scenarios, &steal_scenarios, &runtime_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
