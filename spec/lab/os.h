@@ -208,6 +208,7 @@ int lab_getsockname(int fd, struct sockaddr *ret_address, socklen_t *len);
 int lab_getpeername(int fd, struct sockaddr *ret_address, socklen_t *len);
 int lab_close(int fd);
 ssize_t lab_write(int fd, const void *bytes, size_t len);
+ssize_t lab_read(int fd, void *bytes, size_t len);
 int lab_sigaction(int signo, const struct sigaction *action,
                   struct sigaction *ret_old);
 #define eventfd(value, flags) lab_eventfd((value), (flags))
@@ -221,6 +222,7 @@ int lab_sigaction(int signo, const struct sigaction *action,
 #define getpeername(fd, address, len) lab_getpeername((fd), (address), (len))
 #define close(fd) lab_close(fd)
 #define write(fd, bytes, len) lab_write((fd), (bytes), (len))
+#define read(fd, bytes, len) lab_read((fd), (bytes), (len))
 #define sigaction(signo, action, old) lab_sigaction((signo), (action), (old))
 
 /* --- io_uring: what enters the kernel -------------------------------------- */

@@ -173,9 +173,10 @@ static void memory_body(struct exploration *e)
     struct campaign *c = campaign_of(e);
     run_base(e, 0);
     uint64_t n = e->shared->allocations;
+    int ways = (c->s->flags & STACKS) != 0 ? 1 : 2;
     c->ret->places += n;
     for (uint64_t i = 1; i <= n; i++) {
-        for (int on = 0; on < 2; on++) {
+        for (int on = 0; on < ways; on++) {
             e->shared->alloc_at = i;
             e->shared->alloc_on = on != 0;
             run_base(e, 0);

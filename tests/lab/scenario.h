@@ -27,6 +27,9 @@ enum scenario_flags {
                      comparison with the real system */
     MANY = 16,    /* each run another program: five times as many seeds */
     STOPS = 8,    /* ends with the root region cancelled */
+    STACKS = 32,  /* tasks with turns on each worker, which wait for the memory of
+                     a stack as long as it takes: it is refused once, not for
+                     good */
 };
 
 struct scenario {
@@ -47,11 +50,11 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     call_scenarios, combine_scenarios, budget_scenarios, duty_scenarios,
     group_scenarios, tree_scenarios, sync_scenarios,
     channel_scenarios, stream_scenarios, sched_scenarios, ring_scenarios,
-    boundary_scenarios, await_scenarios, await_task_scenarios,
+    boundary_scenarios, boundary_flow_scenarios, await_scenarios,
+    boundary_rule_scenarios, boundary_life_scenarios, await_task_scenarios,
     await_actor_scenarios, await_net_scenarios, await_flow_scenarios,
     async_scenarios, await_end_scenarios, await_limit_scenarios,
-    await_room_scenarios, steal_scenarios,
-    runtime_scenarios;
+    await_room_scenarios, steal_scenarios, runtime_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scenarios_await_actor.c -- poll tasks that await servers, mailboxes, rings and
- * boundaries.
+ * scenarios_await_actor.c -- poll tasks that await servers, mailboxes, rings.
  */
 #include "tests/lab/scenario.h"
 
@@ -237,70 +236,8 @@ static int await_ring_against_cancel(ambit_cx *cx, void *arg)
     return talk_all(cx, true);
 }
 
-/* --- a boundary, asked from within ----------------------------------------- */
-
-struct server {
-    struct ambit_await wait;
-    ambit_boundary *boundary;
-    struct ambit_boundary_request request;
-};
-
-static int serves(ambit_cx *cx, void *arg)
-{
-    struct server *s = arg;
-    int rc;
-    while ((rc = ambit_await_boundary(cx, &s->wait, s->boundary,
-                                      &s->request)) == 0) {
-        rc = ambit_boundary_respond(&s->request, s->request.data, 1);
-        always(rc == 0 || rc == -EPIPE || rc == -ECANCELED);
-    }
-    return rc == -EPIPE ? 0 : rc;
-}
-
-static int await_boundary(ambit_cx *cx, void *arg)
-{
-    struct ambit_boundary_ticket tickets[3];
-    ambit_boundary *b;
-    int asked = 0, answered = 0, rc = 0;
-    char reply;
-    (void)arg;
-    if (ambit_boundary_create(&b, .capacity = 4, .request_max = 1,
-                              .reply_max = 1) < 0) {
-        always(disturbed);
-        return -ENOMEM;
-    }
-    ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT) {
-        struct server server = {.boundary = b};
-        if (ambit_boundary_serve(s, b) < 0) {
-            always(disturbed);
-            break;
-        }
-        for (int i = 0; i < 2; i++) {
-            want(ambit_spawn_poll(s, serves, &server) == 0);
-        }
-        for (; asked < 3; asked++) {
-            (void)ambit_yield(cx);
-            if (ambit_boundary_try_call(b, "x", 1, ambit_never(),
-                                        &tickets[asked]) < 0) {
-                break;
-            }
-        }
-        (void)ambit_sleep(cx, ambit_us(2));
-        ambit_boundary_close(b);
-    }
-    for (int i = 0; i < asked; i++) {
-        int got = ambit_boundary_try(b, tickets[i], &reply, 1);
-        always(got == 1 || got == -ECANCELED || got == -EPIPE);
-        answered += got == 1;
-    }
-    always(answered <= asked);
-    ambit_boundary_unref(b);
-    return rc;
-}
-
 SCENARIOS(await_actor, {"await_server", await_server, 2, CORE},
           {"await_server_against_cancel", await_server_against_cancel, 2,
            TIMED},
           {"await_ring", await_ring, 2, TIMED},
-          {"await_ring_against_cancel", await_ring_against_cancel, 2, TIMED},
-          {"await_boundary", await_boundary, 2, TIMED});
+          {"await_ring_against_cancel", await_ring_against_cancel, 2, TIMED});

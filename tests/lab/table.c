@@ -18,7 +18,9 @@ const struct scenario *scenario_at(size_t index)
         &await_scenarios,  &await_task_scenarios, &await_actor_scenarios,
         &await_net_scenarios, &await_flow_scenarios, &async_scenarios,
         &await_end_scenarios, &await_limit_scenarios,
-        &await_room_scenarios, &steal_scenarios, &runtime_scenarios,
+        &await_room_scenarios, &boundary_flow_scenarios,
+        &boundary_rule_scenarios, &boundary_life_scenarios, &steal_scenarios,
+        &runtime_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
