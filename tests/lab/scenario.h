@@ -52,7 +52,8 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     channel_scenarios, stream_scenarios, sched_scenarios, ring_scenarios,
     boundary_scenarios, boundary_flow_scenarios, await_scenarios,
     boundary_rule_scenarios, boundary_life_scenarios, await_task_scenarios,
-    await_actor_scenarios, await_net_scenarios, await_flow_scenarios,
+    await_actor_scenarios, await_net_scenarios, await_file_scenarios,
+    await_flow_scenarios,
     async_scenarios, await_end_scenarios, await_limit_scenarios,
     await_room_scenarios, steal_scenarios, runtime_scenarios;
 

@@ -9,7 +9,7 @@
 
 struct meet {
     ambit_token *token;
-    struct tally heard, joined;
+    struct tally heard, joined, waited;
 };
 
 struct either {
@@ -53,6 +53,7 @@ static int either_step(ambit_cx *cx, void *arg)
                     ? ambit_await_token(cx, &s->token_wait, s->meet->token)
                     : -EAGAIN;
         always(heard != AMBIT_PENDING);
+        always(ambit_token_waiters(s->meet->token) <= 1); /* the other */
     }
     if (joined == 0) {
         always(s->result == 9 || is_called_off(s->result));
@@ -65,6 +66,18 @@ static int either_step(ambit_cx *cx, void *arg)
     always(joined == 0 || heard == 0 || is_called_off(joined) ||
            is_called_off(heard));
     return joined == 0 || heard == 0 ? 0 : -ECANCELED;
+}
+
+/* Stays in the line when the other leaves it. */
+static int token_step(ambit_cx *cx, void *arg)
+{
+    struct either *s = arg;
+    int rc = ambit_await_token(cx, &s->token_wait, s->meet->token);
+    if (rc == 0) {
+        always(ambit_token_is_cancelled(s->meet->token));
+        tally_up(&s->meet->waited);
+    }
+    return rc;
 }
 
 static int await_task_or_token(ambit_cx *cx, void *arg)
@@ -81,12 +94,16 @@ static int await_task_or_token(ambit_cx *cx, void *arg)
         int spawned = ambit_spawn_with(s, ends_with_9, &here,
                                        .ret_task = &either.task);
         want(spawned == 0);
-        want(ambit_spawn(s, cancels_token, &here) == 0);
+        want(ambit_spawn_poll(s, token_step, &either) == 0);
+        if (ambit_spawn(s, cancels_token, &here) < 0) {
+            ambit_token_cancel(meet.token, "nobody else would");
+        }
         if (spawned == 0) {
             want(ambit_spawn_poll(s, either_step, &either) == 0);
         }
     }
     want(tally_get(&meet.heard) + tally_get(&meet.joined) > 0);
+    want(tally_get(&meet.waited) == 1);
     always(ambit_token_waiters(meet.token) == 0);
     ambit_token_unref(meet.token);
     return rc;
@@ -151,6 +168,23 @@ static int does(ambit_cx *cx, void *arg)
     return ambit_once(cx, &shared->once, do_at_once, arg);
 }
 
+/* Begins, and thinks better of it. */
+static int fickle_step(ambit_cx *cx, void *arg)
+{
+    struct doer *s = arg;
+    int rc = ambit_await_once(cx, &s->wait, &s->shared->once, do_slowly, s);
+    if (rc == AMBIT_PENDING && s->begun) {
+        if (ambit_await_drop(&s->nap) == -EBUSY) {
+            (void)ambit_await_sleep(cx, &s->nap, ambit_us(2));
+        }
+        s->begun = false;
+        tally_down(&s->shared->inside);
+        always(ambit_await_drop(&s->wait) == 0);
+        return 0;
+    }
+    return rc;
+}
+
 static int once_for_all(ambit_cx *cx, bool is_cancelled)
 {
     struct shared shared = {.once = AMBIT_ONCE_INIT}, *here = &shared;
@@ -158,7 +192,9 @@ static int once_for_all(ambit_cx *cx, bool is_cancelled)
     ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT) {
         struct doer doer = {.shared = here};
         ambit_scope (cx, first, &inner, .policy = AMBIT_COLLECT) {
-            want(ambit_spawn_poll(first, doer_step, &doer) == 0);
+            want(ambit_spawn_poll(first, ambit_choose(2) ? fickle_step
+                                                         : doer_step,
+                                  &doer) == 0);
             want(ambit_spawn_poll(s, doer_step, &doer) == 0);
             want(ambit_spawn(s, does, &here) == 0);
             if (is_cancelled) {
