@@ -428,6 +428,7 @@ const struct campaign_kind campaign_kinds[] = {
     {"faults", NULL, run_faults},
     {"kernel", "kernels", run_kernels},
     {"twice", "seeds", run_twice},
+    {"rules", NULL, run_rules},
     {"real", "real outcomes", run_real},
 };
 const size_t campaign_count = ARRAY_LEN(campaign_kinds);

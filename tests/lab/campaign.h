@@ -13,6 +13,7 @@
  *   kernel    small rings, an overflowing completion queue, io_uring_enter()
  *             that fails, set-up flags refused: none of it may be seen
  *   twice     each of half the seeds twice: the same fingerprint
+ *   rules     random walks until each line of the rules that it names was passed
  *   real      the real system's outcomes, in half as many runs as there are
  *             seeds, are among the lab's, in as many runs as it takes
  */

@@ -94,17 +94,38 @@ Test(lab, a_seed_twice_is_the_same_run_twice)
     campaign("twice", NULL);
 }
 
-Test(lab, what_the_real_system_does_the_lab_knows)
-{
-    campaign("real", NULL);
-}
-
 static int knows_where(ambit_cx *cx, void *arg)
 {
     (void)cx;
     (void)arg;
     ambit_observe(ambit_in_lab());
     return 0;
+}
+
+Test(lab, each_scenario_passes_the_lines_of_the_rules_it_names)
+{
+    campaign("rules", NULL);
+}
+
+/* And if it did not, that would be told, with the name of the first. */
+Test(lab, a_rule_that_is_not_met_is_a_failure)
+{
+    const struct scenario s = {"knows_where", knows_where, 1, 0,
+                               "RT-RUN-1 RING-SUM-1 RING-SUM-2"};
+    const struct campaign_kind *kind = campaign_kinds;
+    struct figures f = {0};
+    while (strcmp(kind->name, "rules") != 0) {
+        kind++;
+    }
+    kind->run(&s, 1, &f, NULL);
+    cr_assert(f.failed);
+    cr_assert(strstr(f.text, "no line of RING-SUM-1 was passed") != NULL,
+              "%s", f.text);
+}
+
+Test(lab, what_the_real_system_does_the_lab_knows)
+{
+    campaign("real", NULL);
 }
 
 /* And if the lab did not know it, that would be told. */

@@ -41,5 +41,8 @@ void run_base(struct exploration *e, uint64_t base);
 /* How many schedules one thing is injected into. */
 uint64_t bases(const struct campaign *c);
 double now_s(void);
+/* One of campaign_kinds, in a file of its own. */
+void run_rules(const struct scenario *s, uint64_t size, struct figures *ret,
+               struct op_table *table);
 
 #endif

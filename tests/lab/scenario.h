@@ -8,6 +8,10 @@
  *   always(cond)   whatever happens: cancelled anywhere, out of memory
  *   want(cond)     unless something was injected into the run
  *
+ * The rules it asserts may stand behind its flags, with spaces between them: the
+ * campaign "rules" looks whether their lines were passed, tests/tidy/rows.sh
+ * whether a row's rules are all named.
+ *
  * It observes in its own task only, at the end, and what it returns belongs to
  * the outcome too.  Its state lies in its frame, as all it starts ends before.
  */
@@ -37,7 +41,11 @@ struct scenario {
     ambit_task_fn *fn;
     unsigned workers;
     unsigned flags;
+    const char *rules; /* NULL: it does not say */
 };
+
+/* Most tables end an entry with the flags. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 struct scenario_list {
     const struct scenario *first;

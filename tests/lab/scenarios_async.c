@@ -259,7 +259,10 @@ static int async_states(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(async, {"async_nested", async_nested, 2, TIMED},
-          {"async_nested_against_cancel", async_nested_against_cancel, 2,
-           TIMED},
-          {"async_states", async_states, 2, CORE});
+SCENARIOS(async,
+          {"async_nested", async_nested, 2, TIMED,
+           "ASYNC-RUN-1"},
+          {"async_nested_against_cancel", async_nested_against_cancel, 2, TIMED,
+           "ASYNC-RUN-1 AWAIT-CANCEL-1"},
+          {"async_states", async_states, 2, CORE,
+           "ASYNC-RUN-1 ASYNC-STATE-1"});

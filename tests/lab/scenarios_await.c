@@ -208,6 +208,10 @@ static int await_item_or_time(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(await, {"await_seats", await_seats, 2, CORE},
-          {"await_seats_against_cancel", await_seats_against_cancel, 2, TIMED},
-          {"await_item_or_time", await_item_or_time, 2, TIMED});
+SCENARIOS(await,
+          {"await_seats", await_seats, 2, CORE,
+           "AWAIT-ONCE-1"},
+          {"await_seats_against_cancel", await_seats_against_cancel, 2, TIMED,
+           "AWAIT-ONCE-1 AWAIT-CANCEL-1"},
+          {"await_item_or_time", await_item_or_time, 2, TIMED,
+           "AWAIT-DROP-1"});

@@ -236,8 +236,12 @@ static int await_ring_against_cancel(ambit_cx *cx, void *arg)
     return talk_all(cx, true);
 }
 
-SCENARIOS(await_actor, {"await_server", await_server, 2, CORE},
-          {"await_server_against_cancel", await_server_against_cancel, 2,
-           TIMED},
-          {"await_ring", await_ring, 2, TIMED},
-          {"await_ring_against_cancel", await_ring_against_cancel, 2, TIMED});
+SCENARIOS(await_actor,
+          {"await_server", await_server, 2, CORE,
+           "AWAIT-CALL-1"},
+          {"await_server_against_cancel", await_server_against_cancel, 2, TIMED,
+           "AWAIT-CALL-1 AWAIT-CALL-2"},
+          {"await_ring", await_ring, 2, TIMED,
+           "AWAIT-RING-1"},
+          {"await_ring_against_cancel", await_ring_against_cancel, 2, TIMED,
+           "AWAIT-RING-1 AWAIT-RING-2"});

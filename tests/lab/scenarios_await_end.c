@@ -368,6 +368,10 @@ static int await_value_against_cancel(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(await_end, {"await_goods_and_panic", await_goods_and_panic, 2, CORE},
-          {"await_goods_against_cancel", await_goods_against_cancel, 2, CORE},
-          {"await_value_against_cancel", await_value_against_cancel, 2, CORE});
+SCENARIOS(await_end,
+          {"await_goods_and_panic", await_goods_and_panic, 2, CORE,
+           "AWAIT-END-1 AWAIT-END-3"},
+          {"await_goods_against_cancel", await_goods_against_cancel, 2, CORE,
+           "AWAIT-ONCE-1 AWAIT-CANCEL-1"},
+          {"await_value_against_cancel", await_value_against_cancel, 2, CORE,
+           "AWAIT-JOIN-1 AWAIT-JOIN-2"});

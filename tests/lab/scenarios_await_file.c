@@ -137,5 +137,8 @@ static int await_open_and_panic(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(await_file, {"await_files", await_files, 2, 0},
-          {"await_open_and_panic", await_open_and_panic, 2, CORE});
+SCENARIOS(await_file,
+          {"await_files", await_files, 2, 0,
+           "AWAIT-IO-1"},
+          {"await_open_and_panic", await_open_and_panic, 2, CORE,
+           "AWAIT-IO-4"});

@@ -390,10 +390,16 @@ static int await_mailbox_against_cancel(ambit_cx *cx, void *arg)
     return run_office(cx, true);
 }
 
-SCENARIOS(await_flow, {"await_channel", await_channel, 2, CORE},
-          {"await_channel_against_cancel", await_channel_against_cancel, 2, 0},
-          {"await_permits", await_permits, 2, CORE},
-          {"await_permits_against_cancel", await_permits_against_cancel, 2, 0},
-          {"await_mailbox", await_mailbox, 2, CORE},
-          {"await_mailbox_against_cancel", await_mailbox_against_cancel, 2,
-           0});
+SCENARIOS(await_flow,
+          {"await_channel", await_channel, 2, CORE,
+           "AWAIT-ONCE-1"},
+          {"await_channel_against_cancel", await_channel_against_cancel, 2, 0,
+           "AWAIT-ONCE-1 AWAIT-CANCEL-1"},
+          {"await_permits", await_permits, 2, CORE,
+           "AWAIT-ONCE-1"},
+          {"await_permits_against_cancel", await_permits_against_cancel, 2, 0,
+           "AWAIT-ONCE-1 AWAIT-CANCEL-1"},
+          {"await_mailbox", await_mailbox, 2, CORE,
+           "AWAIT-ROOM-1"},
+          {"await_mailbox_against_cancel", await_mailbox_against_cancel, 2, 0,
+           "AWAIT-ROOM-1 AWAIT-CANCEL-1"});

@@ -152,4 +152,6 @@ static int await_above_limit(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(await_limit, {"await_above_limit", await_above_limit, 2, 0});
+SCENARIOS(await_limit,
+          {"await_above_limit", await_above_limit, 2, 0,
+           "AWAIT-IO-5"});

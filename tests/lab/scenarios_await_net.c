@@ -486,8 +486,14 @@ static int await_accept_and_panic(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(await_net, {"await_echo", await_echo, 2, CORE},
-          {"await_read_or_time", await_read_or_time, 2, TIMED},
-          {"await_close_under_reads", await_close_under_reads, 2, 0},
-          {"await_write_or_time", await_write_or_time, 2, TIMED},
-          {"await_accept_and_panic", await_accept_and_panic, 2, 0});
+SCENARIOS(await_net,
+          {"await_echo", await_echo, 2, CORE,
+           "AWAIT-IO-1"},
+          {"await_read_or_time", await_read_or_time, 2, TIMED,
+           "AWAIT-IO-2"},
+          {"await_close_under_reads", await_close_under_reads, 2, 0,
+           "AWAIT-IO-3"},
+          {"await_write_or_time", await_write_or_time, 2, TIMED,
+           "AWAIT-IO-2"},
+          {"await_accept_and_panic", await_accept_and_panic, 2, 0,
+           "AWAIT-IO-4"});

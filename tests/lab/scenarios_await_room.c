@@ -353,7 +353,11 @@ static int await_request_and_panic(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(await_room, {"await_room_in_order", await_room_in_order, 2, CORE},
-          {"await_room_and_panic", await_room_and_panic, 2, CORE},
+SCENARIOS(await_room,
+          {"await_room_in_order", await_room_in_order, 2, CORE,
+           "AWAIT-ROOM-1"},
+          {"await_room_and_panic", await_room_and_panic, 2, CORE,
+           "AWAIT-ROOM-2 AWAIT-DROP-1"},
           {"await_room_to_the_end", await_room_to_the_end, 2, CORE},
-          {"await_request_and_panic", await_request_and_panic, 2, CORE});
+          {"await_request_and_panic", await_request_and_panic, 2, CORE,
+           "AWAIT-BND-2"});

@@ -281,10 +281,15 @@ static int await_pool_and_panic(ambit_cx *cx, void *arg)
     return call_all(cx, true);
 }
 
-SCENARIOS(await_task, {"await_task_or_token", await_task_or_token, 2, TIMED},
-          {"await_once", await_once, 2, CORE},
-          {"await_once_against_cancel", await_once_against_cancel, 2, TIMED},
+SCENARIOS(await_task,
+          {"await_task_or_token", await_task_or_token, 2, TIMED,
+           "AWAIT-JOIN-1 AWAIT-TOKEN-1 AWAIT-DROP-1"},
+          {"await_once", await_once, 2, CORE,
+           "AWAIT-RUN-1"},
+          {"await_once_against_cancel", await_once_against_cancel, 2, TIMED,
+           "AWAIT-RUN-1"},
           /* One worker: a second one, woken by the pool, would wait for memory
            * for a stack for ever where none is to be had any more. */
           {"await_pool", await_pool, 1, CORE},
-          {"await_pool_and_panic", await_pool_and_panic, 1, CORE});
+          {"await_pool_and_panic", await_pool_and_panic, 1, CORE,
+           "AWAIT-POOL-1 AWAIT-END-2"});

@@ -132,5 +132,7 @@ static int request_against_cancel(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(boundary,
-    {"two_clients", two_clients, 2, CORE},
-    {"request_against_cancel", request_against_cancel, 2, SMALL | CORE});
+          {"two_clients", two_clients, 2, CORE,
+           "BND-PIPE-1"},
+          {"request_against_cancel", request_against_cancel, 2, SMALL | CORE,
+           "BND-CANCEL-1"});

@@ -283,5 +283,8 @@ static int await_boundary(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(boundary_flow,
-          {"boundary_ledger", boundary_ledger, 2, CORE | MANY | STACKS},
-          {"await_boundary", await_boundary, 2, CORE | MANY | STACKS});
+          {"boundary_ledger", boundary_ledger, 2, CORE | MANY | STACKS,
+           "BND-BOUND-1 BND-CALL-1 BND-ONCE-1 BND-FULL-1 BND-DROP-1 "
+           "BND-LATE-1 BND-CANCEL-1"},
+          {"await_boundary", await_boundary, 2, CORE | MANY | STACKS,
+           "AWAIT-BND-1 BND-BOUND-1 BND-CALL-1 BND-ONCE-1 BND-FULL-1"});

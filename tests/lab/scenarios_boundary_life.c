@@ -313,6 +313,9 @@ static int boundary_loop(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(boundary_life,
-          {"boundary_outlives", boundary_outlives, 1, STACKS | TIMED},
-          {"boundary_without_clients", boundary_without_clients, 2, CORE},
-          {"boundary_loop", boundary_loop, 2, STACKS | TIMED});
+          {"boundary_outlives", boundary_outlives, 1, STACKS | TIMED,
+           "BND-LIFE-1 BND-PIPE-1"},
+          {"boundary_without_clients", boundary_without_clients, 2, CORE,
+           "BND-PIPE-1"},
+          {"boundary_loop", boundary_loop, 2, STACKS | TIMED,
+           "BND-FD-1"});

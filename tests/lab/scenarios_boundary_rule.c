@@ -424,8 +424,13 @@ static int boundary_left(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(boundary_rule,
-          {"boundary_full", boundary_full, 2, CORE},
-          {"boundary_one_winner", boundary_one_winner, 2, CORE | TIMED},
-          {"boundary_late", boundary_late, 2, STACKS | TIMED},
-          {"boundary_passed_over", boundary_passed_over, 1, CORE | TIMED},
-          {"boundary_left", boundary_left, 2, CORE});
+          {"boundary_full", boundary_full, 2, CORE,
+           "BND-BOUND-1 BND-FULL-1"},
+          {"boundary_one_winner", boundary_one_winner, 2, CORE | TIMED,
+           "BND-ONCE-1"},
+          {"boundary_late", boundary_late, 2, STACKS | TIMED,
+           "BND-LATE-1"},
+          {"boundary_passed_over", boundary_passed_over, 1, CORE | TIMED,
+           "BND-LATE-1"},
+          {"boundary_left", boundary_left, 2, CORE,
+           "BND-DROP-1"});
