@@ -208,10 +208,139 @@ static int await_item_or_time(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- machines and fibers in one line ---------------------------------------- */
+
+enum line_kind { PERMITS, RECEIVERS, SENDERS, LINE_KINDS };
+
+enum { COMERS = 4 };
+
+struct queue {
+    enum line_kind kind;
+    struct ambit_semaphore permit; /* one, which the scenario has */
+    struct ambit_channel channel;  /* one place */
+    int room[1];
+    struct tally served;
+};
+
+struct comer {
+    struct ambit_await wait;
+    struct queue *queue;
+    int number, item; /* from 1; what it sends or gets */
+};
+
+static uint32_t queue_len(struct queue *q)
+{
+    return q->kind == PERMITS     ? ambit_semaphore_waiters(&q->permit)
+           : q->kind == RECEIVERS ? ambit_channel_receivers(&q->channel)
+                                  : ambit_channel_senders(&q->channel);
+}
+
+/* With the one permit, in turn; with the item that is meant for it. */
+static int is_served(struct comer *s, int rc)
+{
+    struct queue *q = s->queue;
+    if (rc < 0) {
+        always(is_called_off(rc));
+        return rc;
+    }
+    int64_t before = tally_up(&q->served);
+    if (q->kind == PERMITS) {
+        want(before == s->number - 1);
+        always(ambit_semaphore_release(&q->permit, 1) == 0);
+    } else if (q->kind == RECEIVERS) {
+        want(s->item == s->number);
+    }
+    return 0;
+}
+
+static int comes_as_machine(ambit_cx *cx, void *arg)
+{
+    struct comer *s = arg;
+    struct queue *q = s->queue;
+    int rc = q->kind == PERMITS
+                 ? ambit_await_acquire(cx, &s->wait, &q->permit, 1)
+             : q->kind == RECEIVERS
+                 ? ambit_await_receive(cx, &s->wait, &q->channel, &s->item)
+                 : ambit_await_send(cx, &s->wait, &q->channel, &s->item);
+    return rc == AMBIT_PENDING ? rc : is_served(s, rc);
+}
+
+static int comes_as_fiber(ambit_cx *cx, void *arg)
+{
+    struct comer *s = arg;
+    struct queue *q = s->queue;
+    int rc = q->kind == PERMITS ? ambit_semaphore_acquire(cx, &q->permit, 1)
+             : q->kind == RECEIVERS
+                 ? ambit_channel_receive(cx, &q->channel, &s->item)
+                 : ambit_channel_send(cx, &q->channel, &s->item);
+    return is_served(s, rc);
+}
+
+/* One after the other, when the one before stands in the line. */
+static void line_up(ambit_cx *cx, ambit_region *region, struct queue *q)
+{
+    for (int n = 1; n <= COMERS; n++) {
+        struct comer comer = {.queue = q, .number = n, .item = n};
+        uint32_t before = queue_len(q);
+        int rc = ambit_choose(2) ? ambit_spawn(region, comes_as_fiber, &comer)
+                                 : ambit_spawn_poll(region, comes_as_machine,
+                                                    &comer);
+        want(rc == 0);
+        while (rc == 0 && queue_len(q) == before) {
+            rc = ambit_yield(cx);
+        }
+        want(rc == 0);
+    }
+}
+
+/* What they wait for: numbers in order, or taken in order. */
+static void serve_line(ambit_cx *cx, struct queue *q)
+{
+    if (q->kind == PERMITS) {
+        always(ambit_semaphore_release(&q->permit, 1) == 0);
+        return;
+    }
+    for (int n = 1, rc = 0, item; n <= COMERS && rc == 0; n++) {
+        if (q->kind == RECEIVERS) {
+            rc = ambit_channel_send(cx, &q->channel, &n);
+        } else {
+            rc = ambit_channel_receive(cx, &q->channel, &item);
+            want(rc == 0 && item == n - 1); /* the first was there before */
+        }
+    }
+}
+
+static int await_in_order(ambit_cx *cx, void *arg)
+{
+    struct queue q = {.kind = ambit_choose(LINE_KINDS),
+                      .permit = AMBIT_SEMAPHORE_INIT(0, 1)};
+    int rc = 0, item = -1;
+    (void)arg;
+    always(ambit_channel_init(&q.channel, q.room, 1, sizeof(int)) == 0);
+    if (q.kind == SENDERS) {
+        always(ambit_channel_try_send(&q.channel, &(int){0}) == 0);
+    }
+    ambit_scope (cx, s, &rc) {
+        line_up(cx, s, &q);
+        serve_line(cx, &q);
+        if (disturbed) {
+            ambit_cancel(s, "some may never have come");
+        }
+    }
+    want(rc == 0 && tally_get(&q.served) == COMERS && queue_len(&q) == 0);
+    want(q.kind != SENDERS ||
+         (ambit_channel_try_receive(&q.channel, &item) == 0 && item == COMERS));
+    ambit_channel_fini(&q.channel);
+    ambit_semaphore_fini(&q.permit);
+    return rc;
+}
+
 SCENARIOS(await,
           {"await_seats", await_seats, 2, CORE,
            "AWAIT-ONCE-1"},
           {"await_seats_against_cancel", await_seats_against_cancel, 2, TIMED,
            "AWAIT-ONCE-1 AWAIT-CANCEL-1"},
           {"await_item_or_time", await_item_or_time, 2, TIMED,
-           "AWAIT-DROP-1"});
+           "AWAIT-DROP-1"},
+          {"await_in_order", await_in_order, 2, CORE,
+           "AWAIT-ONCE-1"});
