@@ -45,11 +45,11 @@ struct scenario_list {
 extern const struct scenario_list region_scenarios, cancel_scenarios,
     task_scenarios, net_scenarios, actor_scenarios, server_scenarios,
     call_scenarios, combine_scenarios, budget_scenarios, duty_scenarios,
-    group_scenarios, tree_scenarios, sync_scenarios,
-    channel_scenarios, stream_scenarios, sched_scenarios, ring_scenarios,
-    boundary_scenarios, await_scenarios, await_task_scenarios,
-    await_actor_scenarios, await_net_scenarios, steal_scenarios,
-    runtime_scenarios;
+    group_scenarios, tree_scenarios, sync_scenarios, channel_scenarios,
+    stream_scenarios, sched_scenarios, ring_scenarios, ring_paths_scenarios,
+    ring_room_scenarios, boundary_scenarios, await_scenarios,
+    await_task_scenarios, await_actor_scenarios, await_net_scenarios,
+    steal_scenarios, runtime_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \
@@ -81,6 +81,12 @@ static inline void tally_down(struct tally *tally)
 {
     /* ORDER(lab-tally): acq_rel.  As in tally_up(). */
     atomic_fetch_sub_explicit(&tally->n, 1, memory_order_acq_rel);
+}
+
+static inline void tally_add(struct tally *tally, int64_t n)
+{
+    /* ORDER(lab-tally): acq_rel.  As in tally_up(). */
+    atomic_fetch_add_explicit(&tally->n, n, memory_order_acq_rel);
 }
 
 static inline int64_t tally_get(struct tally *tally)
