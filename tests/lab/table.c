@@ -17,7 +17,7 @@ const struct scenario *scenario_at(size_t index)
         &ring_paths_scenarios, &ring_room_scenarios, &boundary_scenarios,
         &await_scenarios, &await_task_scenarios, &await_actor_scenarios,
         &await_net_scenarios, &steal_scenarios, &runtime_scenarios,
-        &channel_bound_scenarios, &stream_close_scenarios,
+        &channel_bound_scenarios, &stream_close_scenarios, &line_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
