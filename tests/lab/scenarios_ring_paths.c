@@ -14,8 +14,10 @@
 #include <errno.h>
 
 enum {
-    OUTSIDE = 2,       /* the third source; the first two are workers */
-    SOURCES = 3,
+    WORKERS = 3,
+    OUTSIDE = WORKERS, /* the last source; the others are workers */
+    SOURCES = WORKERS + 1,
+    SENDERS = 5,
     CAPACITY_MOST = 3,
     CALLS = 4,         /* of one task */
     BATCH = 3,
@@ -42,7 +44,6 @@ struct source {
 struct post {
     ambit_ring *ring;
     unsigned to;                         /* the worker that receives */
-    int64_t senders;
     struct source of[SOURCES];
     struct tally accepted[DOORS], received[DOORS];
     struct tally added, taken, refused, waits, told, gone, closed;
@@ -175,7 +176,7 @@ static void flushes(struct sender *s)
 
 static void goes(struct post *post)
 {
-    if (tally_up(&post->gone) == post->senders - 1) {
+    if (tally_up(&post->gone) == SENDERS - 1) {
         int rc = ambit_ring_close(post->ring);
         always(rc == 0 || rc == -EALREADY);
     }
@@ -381,8 +382,8 @@ static int spawn_all(ambit_region *s, struct post *post)
     int spawned = spawn_reader(s, reads_plain, post) +
                   spawn_reader(s, reads_hot, post) +
                   spawn_reader(s, takes_sums, post);
-    for (unsigned i = 0; i < 3; i++) { /* two of them on one worker */
-        struct sender sender = {post, i == 0 ? post->to : 1 - post->to};
+    for (unsigned i = 1; i < SENDERS; i++) { /* two of them on one worker */
+        struct sender sender = {post, (post->to + i) % WORKERS};
         spawned += ambit_spawn_with(s, sends_some, &sender,
                                     .placement = AMBIT_PINNED,
                                     .worker = sender.source) == 0;
@@ -410,7 +411,7 @@ static bool interfere(ambit_cx *cx, ambit_region *s, struct post *post)
 
 static int ring_all_calls(ambit_cx *cx, void *arg)
 {
-    struct post post = {.senders = 4}, *here = &post;
+    struct post post = {.ring = NULL}, *here = &post;
     int rc = 0;
     (void)arg;
     ambit_scope (cx, outer, &rc) {
@@ -425,7 +426,7 @@ static int ring_all_calls(ambit_cx *cx, void *arg)
         post.to = ambit_ring_here(post.ring);
         bool cancelled = false;
         ambit_scope (cx, s, &rc) {
-            if (spawn_all(s, here) < 7) {
+            if (spawn_all(s, here) < 3 + SENDERS) {
                 ambit_cancel(s, "somebody would wait for ever");
             }
             cancelled = interfere(cx, s, here);
@@ -436,4 +437,4 @@ static int ring_all_calls(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(ring_paths,
-    {"ring_all_calls", ring_all_calls, 2, CORE | MANY});
+    {"ring_all_calls", ring_all_calls, WORKERS, CORE | MANY});
