@@ -50,7 +50,7 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     ring_room_scenarios, boundary_scenarios, await_scenarios,
     await_task_scenarios, await_actor_scenarios, await_net_scenarios,
     steal_scenarios, runtime_scenarios, channel_bound_scenarios,
-    stream_close_scenarios, line_scenarios, kin_scenarios;
+    stream_close_scenarios, line_scenarios, kin_scenarios, closed_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \

@@ -18,7 +18,7 @@ const struct scenario *scenario_at(size_t index)
         &await_scenarios, &await_task_scenarios, &await_actor_scenarios,
         &await_net_scenarios, &steal_scenarios, &runtime_scenarios,
         &channel_bound_scenarios, &stream_close_scenarios, &line_scenarios,
-        &kin_scenarios,
+        &kin_scenarios, &closed_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
