@@ -45,12 +45,13 @@ struct scenario_list {
 extern const struct scenario_list region_scenarios, cancel_scenarios,
     task_scenarios, net_scenarios, actor_scenarios, server_scenarios,
     call_scenarios, combine_scenarios, budget_scenarios, duty_scenarios,
-    group_scenarios, tree_scenarios, sync_scenarios, channel_scenarios,
-    stream_scenarios, sched_scenarios, ring_scenarios, ring_paths_scenarios,
-    ring_room_scenarios, boundary_scenarios, await_scenarios,
-    await_task_scenarios, await_actor_scenarios, await_net_scenarios,
-    steal_scenarios, runtime_scenarios, channel_bound_scenarios,
-    stream_close_scenarios, line_scenarios, kin_scenarios, closed_scenarios;
+    group_scenarios, tree_scenarios, sync_scenarios,
+    ring_paths_scenarios, ring_room_scenarios, channel_bound_scenarios,
+    stream_close_scenarios, closed_scenarios, line_scenarios, kin_scenarios,
+    channel_scenarios, stream_scenarios, sched_scenarios, ring_scenarios,
+    boundary_scenarios, await_scenarios, await_task_scenarios,
+    await_actor_scenarios, await_net_scenarios, steal_scenarios,
+    runtime_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \
