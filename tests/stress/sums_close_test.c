@@ -1,51 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sums_close_test.c -- what is closed while all of its senders are under way loses
- * nothing either, at every capacity from 1.
- *
- * Each sender goes on until it is told -EPIPE, so there is none that the close
- * does not meet; what it offered last stays with it.  A call that begins after
- * the close has returned is told so, too.
+ * sums_close_test.c -- channels and their kin, closed under all of their senders,
+ * lose nothing either, at every capacity from 1.
  */
-#include "tests/stress/sums.h"
+#include "tests/stress/sums_close.h"
 
 enum { SENDERS = 3, RECEIVERS = 2, CAPACITY_MOST = 64 };
-
-struct ends {
-    struct ledger ledger;
-    struct count closed, gone;
-    int64_t at;      /* so many are sent, and then it is closed */
-};
 
 struct sender {
     void *of;
     int64_t first;
 };
-
-static void offer(struct ends *ends, int64_t value, bool late, int rc)
-{
-    WANT(rc == 0 || rc == -EAGAIN || rc == -EPIPE);
-    WANT(!late || rc == -EPIPE);
-    ledger_offer(&ends->ledger, value, rc == 0 ? 0 : -EAGAIN);
-}
-
-/* Nobody has gone before it. */
-#define close_under_way(cx, ends, close, again) \
-    do { \
-        WANT(until((cx), &(ends)->ledger.sent.n, (ends)->at)); \
-        WANT_EQ(count_get(&(ends)->gone), 0); \
-        WANT_EQ((close), 0); \
-        count_up(&(ends)->closed); \
-        WANT_EQ((again), -EALREADY); \
-    } while (0)
-
-static void all_is_there(struct ends *ends)
-{
-    WANT_EQ(count_get(&ends->gone), SENDERS);
-    WANT(count_get(&ends->ledger.sent.n) >= ends->at);
-    WANT(count_get(&ends->ledger.refused.n) >= SENDERS);
-    ledger_close(&ends->ledger, count_get(&ends->ledger.offered.n));
-}
 
 /* --- bounded channel -------------------------------------------------------- */
 
@@ -123,7 +88,8 @@ static void spawn_senders(ambit_region *s, ambit_task_fn *fn, void *of)
 /* With receivers, and without any: then it is full, and some wait. */
 static void one_flow(ambit_cx *cx, uint32_t capacity, int64_t at, int receivers)
 {
-    struct flow flow = {.ends.at = receivers > 0 ? at : capacity};
+    struct flow flow = {.ends.at = receivers > 0 ? at : capacity,
+                        .ends.senders = SENDERS};
     struct flow *pflow = &flow;
     int64_t value;
     int rc = 0;
@@ -221,7 +187,8 @@ static int drains(ambit_cx *cx, void *arg)
 
 static void one_pool(ambit_cx *cx, int64_t burst, int64_t at, int64_t takes)
 {
-    struct pool pool = {.ends.at = at, .burst = burst, .takes = takes};
+    struct pool pool = {.ends.at = at, .ends.senders = SENDERS,
+                        .burst = burst, .takes = takes};
     struct pool *ppool = &pool;
     int64_t value;
     int rc = 0;
@@ -319,7 +286,8 @@ static int tells(ambit_cx *cx, void *arg)
 
 static void one_broadcast(ambit_cx *cx, uint32_t capacity, int64_t at)
 {
-    struct news news = {.ends.at = at}, *pnews = &news;
+    struct news news = {.ends.at = at, .ends.senders = SENDERS};
+    struct news *pnews = &news;
     int rc = 0;
     WANT_EQ(ambit_broadcast_init(&news.broadcast, news.room, capacity,
                                  sizeof *news.room), 0);
