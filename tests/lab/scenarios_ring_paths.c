@@ -68,8 +68,12 @@ static enum door door_of(uint16_t tag)
 
 static uint16_t draw_tag(void)
 {
-    unsigned i = ambit_choose(6);
-    return i < 4 ? plain_tags[i] : hot_tags[i - 4];
+    unsigned i = ambit_choose(8);
+    if (i < 6) {
+        return i < 4 ? plain_tags[i] : hot_tags[i - 4];
+    }
+    uint16_t any = (uint16_t)ambit_choose(UINT16_MAX + 1);
+    return any != COUNTED ? any : WORD;
 }
 
 /* --- send ------------------------------------------------------------------ */
