@@ -191,5 +191,5 @@ static int ring_closed_on_waiters(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(closed,
-    {"channel_closed_on_waiters", channel_closed_on_waiters, 2, CORE},
-    {"ring_closed_on_waiters", ring_closed_on_waiters, 2, CORE});
+    {"channel_closed_on_waiters", channel_closed_on_waiters, 2, SMALL | CORE},
+    {"ring_closed_on_waiters", ring_closed_on_waiters, 2, SMALL | CORE});

@@ -417,8 +417,8 @@ static int once_after_failures(ambit_cx *cx, void *arg)
 
 SCENARIOS(kin,
     {"rwlock_line", rwlock_line, 2, CORE | MANY},
-    {"readers_together", readers_together, 2, 0},
+    {"readers_together", readers_together, 2, SMALL},
     {"barrier_of_drawn", barrier_of_drawn, 2, CORE},
-    {"news_for_one", news_for_one, 2, 0},
-    {"news_for_those_there", news_for_those_there, 2, 0},
+    {"news_for_one", news_for_one, 2, SMALL},
+    {"news_for_those_there", news_for_those_there, 2, SMALL},
     {"once_after_failures", once_after_failures, 2, CORE});

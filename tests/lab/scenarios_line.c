@@ -287,5 +287,5 @@ static int mutex_line(ambit_cx *cx, void *arg)
 
 SCENARIOS(line,
     {"semaphore_line", semaphore_line, 2, CORE | MANY},
-    {"semaphore_limits", semaphore_limits, 2, 0},
+    {"semaphore_limits", semaphore_limits, 2, SMALL},
     {"mutex_line", mutex_line, 2, CORE | MANY});

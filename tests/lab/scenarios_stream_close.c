@@ -471,6 +471,6 @@ static int change_for_all(ambit_cx *cx, void *arg)
 SCENARIOS(stream_close,
     {"unbounded_closed_meanwhile", unbounded_closed_meanwhile, 2, CORE | MANY},
     {"broadcast_closed_meanwhile", broadcast_closed_meanwhile, 2, CORE | MANY},
-    {"broadcast_exact_lag", broadcast_exact_lag, 1, 0},
+    {"broadcast_exact_lag", broadcast_exact_lag, 1, SMALL},
     {"watch_closed_meanwhile", watch_closed_meanwhile, 2, CORE},
-    {"change_for_all", change_for_all, 2, 0});
+    {"change_for_all", change_for_all, 2, SMALL});
