@@ -6,9 +6,10 @@
  * receiver that is told of the end has all that was accepted, each source's in
  * order; what was added is taken; a ring ends with its region.
  */
-#include "tests/lab/scenario.h"
+#include "tests/lab/inner.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define SENDERS 2
 #define MESSAGES 4
@@ -274,9 +275,75 @@ static int ring_left_behind(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- what nobody received -------------------------------------------------- */
+
+struct lost {
+    unsigned capacity;
+    struct tally left;          /* in the inbox when nobody looks any more */
+    struct tally lines, told;   /* of the log, and the number in it */
+};
+
+/* The number that stands in the line about our ring. */
+static void hears_of_lost(void *user, enum ambit_log_level level,
+                          const char *line)
+{
+    struct lost *lost = user;
+    const char *at = strstr(line, "\"lost property\"");
+    (void)level;
+    if (at != NULL) {
+        at += strcspn(at, "0123456789");
+        tally_add(&lost->told, atoll(at));
+        tally_up(&lost->lines);
+    }
+}
+
+/* To both inboxes; of the own one some are received. */
+static int loses_some(ambit_cx *cx, void *arg)
+{
+    struct lost *lost = arg;
+    struct ambit_ring_message message;
+    ambit_ring *ring;
+    int rc = 0;
+    ambit_scope (cx, s, &rc) {
+        rc = ambit_ring_open(s, &ring, .name = "lost property",
+                             .capacity = lost->capacity);
+        for (unsigned to = 0; rc == 0 && to < ambit_ring_workers(ring); to++) {
+            for (unsigned n = ambit_choose(lost->capacity + 1); n > 0; n--) {
+                always(ambit_ring_try_send(ring, to, 1, n) == 0);
+                tally_up(&lost->left);
+            }
+        }
+        for (unsigned n = ambit_choose(2); rc == 0 && n > 0; n--) {
+            if (ambit_ring_try_next(ring, &message) == 0) {
+                tally_down(&lost->left);
+            }
+        }
+    }
+    return rc;
+}
+
+/* The log tells how many, and nothing when there are none. */
+static int ring_lost_is_told(ambit_cx *cx, void *arg)
+{
+    struct lost lost = {.capacity = 1 + ambit_choose(3)};
+    struct inner inner = {
+        .fn = loses_some,
+        .arg = &lost,
+        .options = {.workers = 2, .log = hears_of_lost, .log_user = &lost},
+    };
+    (void)arg;
+    if (inner_run(cx, &inner)) {
+        want(inner.rc == 0);
+        always(tally_get(&lost.told) == tally_get(&lost.left));
+        always(tally_get(&lost.lines) == (tally_get(&lost.left) > 0));
+    }
+    return 0;
+}
+
 SCENARIOS(ring,
     {"ring_flow", ring_flow, 2, CORE},
     {"ring_flow_narrow", ring_flow_narrow, 2, CORE},
     {"message_against_cancel", message_against_cancel, 2, SMALL | CORE},
     {"ring_sums", ring_sums, 2, CORE},
-    {"ring_left_behind", ring_left_behind, 2, CORE});
+    {"ring_left_behind", ring_left_behind, 2, CORE},
+    {"ring_lost_is_told", ring_lost_is_told, 1, 0});

@@ -85,6 +85,94 @@ Spec(MUTEX_ONE_1, eight_tasks_add_up_exactly)
     spec_end("MUTEX_ONE_1");
 }
 
+#define LINE 6
+
+struct next {
+    struct ambit_mutex *lock;
+    int place;
+    int *order;
+    struct count *served;
+};
+
+static int take_turn(ambit_cx *cx, void *arg)
+{
+    struct next *next = arg;
+    WANT_EQ(ambit_mutex_lock(cx, next->lock), 0);
+    next->order[count_up(next->served)] = next->place;
+    WANT_EQ(ambit_yield(cx), 0);
+    WANT(ambit_mutex_is_mine(next->lock));
+    ambit_mutex_unlock(next->lock);
+    return 0;
+}
+
+static void wait_for_line(ambit_cx *cx, struct ambit_mutex *lock, uint32_t len)
+{
+    ambit_time end = ambit_after(ambit_s(SPEC_PATIENCE_S));
+    while (ambit_mutex_waiters(lock) != len && ambit_now().ns < end.ns) {
+        (void)ambit_yield(cx);
+    }
+    WANT_EQ(ambit_mutex_waiters(lock), len);
+}
+
+/* The holder comes back at once, to the end of the line. */
+static int in_order_of_arrival(ambit_cx *cx, void *arg)
+{
+    struct ambit_mutex lock = AMBIT_MUTEX_INIT;
+    struct count served = {0};
+    int order[LINE + 1] = {0}, rc = 0;
+    (void)arg;
+    WANT_EQ(ambit_mutex_lock(cx, &lock), 0);
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < LINE; i++) {
+            struct next next = {&lock, i, order, &served};
+            WANT_EQ(ambit_spawn(s, take_turn, &next), 0);
+            wait_for_line(cx, &lock, (uint32_t)i + 1);
+        }
+        ambit_mutex_unlock(&lock);
+        WANT_EQ(ambit_mutex_lock(cx, &lock), 0);
+        order[count_up(&served)] = LINE;
+        ambit_mutex_unlock(&lock);
+    }
+    WANT_EQ(rc, 0);
+    for (int i = 0; i <= LINE; i++) {
+        WANT_EQ(order[i], i);
+    }
+    WANT_EQ(ambit_mutex_waiters(&lock), 0);
+    ambit_mutex_fini(&lock);
+    return 0;
+}
+
+static int a_try_does_not_overtake(ambit_cx *cx, void *arg)
+{
+    struct ambit_mutex lock = AMBIT_MUTEX_INIT;
+    struct count served = {0};
+    int order[1], rc = 0;
+    (void)arg;
+    WANT_EQ(ambit_mutex_lock(cx, &lock), 0);
+    ambit_scope (cx, s, &rc) {
+        struct next next = {&lock, 0, order, &served};
+        WANT_EQ(ambit_spawn_with(s, take_turn, &next, .tier = AMBIT_FIBER), 0);
+        wait_for_line(cx, &lock, 1);
+        ambit_mutex_unlock(&lock); /* to the one beside us, who has not run */
+        WANT_EQ(ambit_mutex_try_lock(&lock), -EAGAIN);
+        WANT_EQ(count_get(&served), 0);
+    }
+    WANT_EQ(rc, 0);
+    WANT_EQ(count_get(&served), 1);
+    ambit_mutex_fini(&lock);
+    return 0;
+}
+
+/* Goal: who came first has it first.
+ * Method: six get in line one after the other behind the holder, who lets go and
+ * wants it again; a try right after the unlock. */
+Spec(SYNC_FIFO_1, a_mutex_goes_to_the_first_who_waits)
+{
+    spec_on_1_and_2_workers(in_order_of_arrival);
+    spec_on_1_and_2_workers(a_try_does_not_overtake);
+    spec_end("SYNC_FIFO_1");
+}
+
 static int lock_twice(ambit_cx *cx, void *arg)
 {
     struct ambit_mutex mutex = AMBIT_MUTEX_INIT;

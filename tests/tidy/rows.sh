@@ -57,7 +57,7 @@ in_lab()
 } | LC_ALL=C sort -u >"$there"
 
 offences=$(
-    grep '^| [CDH][0-9]' $page |
+    grep -E '^\| ([CDH][0-9]+|[a-z]+) \|' $page |
         grep -oE '[A-Z]+(-[A-Z]+)*-[0-9]+|`[a-z0-9_]+`|(spec|tests)/models/[a-z.0-9]+' |
         tr -d '`' | LC_ALL=C sort -u | LC_ALL=C comm -23 - "$there" |
         sed 's/$/: named, but not there/'
@@ -66,6 +66,10 @@ offences=$(
     for row in C{1..17} D{1..13} H{1..4}; do
         grep -qE "^\\| $row \\| .*[A-Z]+-[0-9]+ " $page || echo "$row: no rule"
         not_asserted "$row"
+        in_lab "$row" || echo "$row: neither in the lab nor a reason why not"
+    done
+    for row in rwlock notify barrier once watch broadcast ends; do
+        grep -qE "^\\| $row \\| .*[A-Z]+-[0-9]+ " $page || echo "$row: no rule"
         in_lab "$row" || echo "$row: neither in the lab nor a reason why not"
     done
 )
