@@ -27,8 +27,10 @@ void inner_here(struct inner *inner)
 {
     ambit_runtime *runtime;
     inner->options.size_ = sizeof inner->options;
-    inner->options.log = keep_first;
-    inner->options.log_user = inner;
+    if (inner->options.log == NULL) {
+        inner->options.log = keep_first;
+        inner->options.log_user = inner;
+    }
     inner->made = ambit_runtime_create(&runtime, &inner->options);
     if (inner->made < 0) {
         return;

@@ -18,7 +18,7 @@
 struct inner {
     ambit_task_fn *fn;
     void *arg;
-    struct ambit_runtime_options options; /* .size_ and .log are filled in */
+    struct ambit_runtime_options options; /* .size_ is filled in, and .log */
     unsigned runs;                        /* one after the other; 0: one */
     int made;                             /* what create said */
     int rc;                               /* of the last run */
