@@ -50,7 +50,7 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     boundary_scenarios, await_scenarios, await_task_scenarios,
     await_actor_scenarios, await_net_scenarios, steal_scenarios,
     runtime_scenarios, turn_scenarios, outside_scenarios,
-    lane_scenarios, place_scenarios;
+    lane_scenarios, place_scenarios, rest_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \

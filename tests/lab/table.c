@@ -18,7 +18,7 @@ const struct scenario *scenario_at(size_t index)
         &await_scenarios,  &await_task_scenarios, &await_actor_scenarios,
         &await_net_scenarios, &steal_scenarios, &runtime_scenarios,
         &turn_scenarios,   &outside_scenarios, &lane_scenarios,
-        &place_scenarios,
+        &place_scenarios,  &rest_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {

@@ -2,7 +2,8 @@
 /*
  * runtime_test.c -- create, run, stop, destroy: spec/runtime.md.
  *
- * RT-FLAT-1 and the long runs of RT-LEAK-1 are in tests/stress/soak_test.c.
+ * RT-STOP-2 is in drain_test.c; RT-FLAT-1 and the long runs of RT-LEAK-1 are in
+ * tests/stress/soak_test.c.
  */
 #include "tests/spec/common.h"
 
