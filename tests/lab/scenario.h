@@ -27,6 +27,7 @@ enum scenario_flags {
                      comparison with the real system */
     MANY = 16,    /* each run another program: five times as many seeds */
     STOPS = 8,    /* ends with the root region cancelled */
+    ORDERED = 32, /* has more to say where in_order is set */
 };
 
 struct scenario {
@@ -50,7 +51,7 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     boundary_scenarios, await_scenarios, await_task_scenarios,
     await_actor_scenarios, await_net_scenarios, steal_scenarios,
     runtime_scenarios, turn_scenarios, outside_scenarios,
-    lane_scenarios, place_scenarios, rest_scenarios;
+    lane_scenarios, place_scenarios, rest_scenarios, yield_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \
@@ -62,6 +63,9 @@ const struct scenario *scenario_at(size_t index);
 
 /* Something is being injected into the run. */
 extern bool disturbed;
+/* The lab leaves the ready tasks of a worker in their order: what is promised of
+ * that order can be asked for. */
+extern bool in_order;
 
 #define always(cond) ambit_expect(cond)
 #define want(cond) ambit_expect((cond) || disturbed)

@@ -218,7 +218,7 @@ static int placed_nowhere(ambit_cx *cx, void *arg)
     return inner.rc;
 }
 
-/* --- one stands still, the other goes on ---------------------------------------- */
+/* --- one stands still, the other goes on -------------------------------- */
 
 /* As in spec/lab/os.h. */
 int lab_pthread_mutex_lock(pthread_mutex_t *mutex);
@@ -308,7 +308,7 @@ static int tries_fiber(void *arg)
 static int goes_on(ambit_cx *cx, void *arg)
 {
     struct neighbours *n = *(struct neighbours **)arg;
-    always(ambit_cx_runtime(cx) != n->runtime);
+    always(ambit_cx_runtime(cx) != n->runtime || disturbed); /* or it is gone */
     int rc = ambit_yield(cx);
     rc = rc < 0 ? rc : ambit_sleep(cx, ambit_us(5));
     tally_up(&n->done);

@@ -11,7 +11,7 @@ static int no_runtime(const struct inner *inner)
     return inner->made < 0 ? inner->made : -ECANCELED;
 }
 
-/* --- nothing to do -------------------------------------------------------------- */
+/* --- nothing to do ------------------------------------------------------ */
 
 enum { RESTS = 5, IDLERS = 3 };
 
@@ -46,7 +46,7 @@ static int idle_ones_sleep(ambit_cx *cx, void *arg)
     return inner.rc;
 }
 
-/* --- a run that drains ----------------------------------------------------------- */
+/* --- a run that drains --------------------------------------------------- */
 
 enum { GUESTS = 5, RESULT = 40 };
 
@@ -146,7 +146,8 @@ static int drains_in_time(ambit_cx *cx, void *arg)
     struct inner inner = {.fn = opens_for_a_while, .arg = &drain,
                           .options.workers = 1 + ambit_choose(2)};
     (void)arg;
-    drain.until_ms = drain.end == IS_STOPPED ? 1000000 : 1 + ambit_choose(GUESTS + 2);
+    drain.until_ms =
+        drain.end == IS_STOPPED ? 1000000 : 1 + ambit_choose(GUESTS + 2);
     if (!inner_run(cx, &inner)) {
         return no_runtime(&inner);
     }

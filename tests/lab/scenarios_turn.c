@@ -292,12 +292,13 @@ static int spawners_that_wait(ambit_cx *cx, void *arg)
 
 /* --- who wakes itself --------------------------------------------------------- */
 
-enum { POLLS = 4, POLL_STEPS = 5 };
+enum { POLLS = 4, POLL_STEPS = 5, YIELDERS = 3 };
 
 struct givers {
     int steps[POLLS];
-    int others; /* turns of the task that yields beside them */
-    int seen[POLLS];
+    int over;            /* of the poll tasks */
+    int turns[YIELDERS]; /* of the tasks that yield beside them */
+    int seen[POLLS][YIELDERS];
 };
 
 struct giver {
@@ -305,49 +306,70 @@ struct giver {
     int number;
 };
 
-/* Between two of its steps each of the others had one, and so had the task that
- * is ready: as there is only one, the lab has no choice. */
+/* Between two of its steps each of the others had one, and the tasks that were
+ * ready each a turn: one of them at least where the lab chooses among them. */
+static void look_at_others(struct givers *all, int number, int step)
+{
+    int moved = 0;
+    for (int i = 0; i < POLLS && step > 1; i++) {
+        always(all->steps[i] >= (step - 1 < POLL_STEPS ? step - 1 : POLL_STEPS));
+        always(all->steps[i] <= step);
+    }
+    for (int i = 0; i < YIELDERS; i++) {
+        moved += all->turns[i] > all->seen[number][i];
+        all->seen[number][i] = all->turns[i];
+    }
+    always(step == 1 || moved > 0);
+    always(step == 1 || moved == YIELDERS || !in_order);
+}
+
 static int steps_again(ambit_cx *cx, void *state)
 {
     struct giver *self = state;
     struct givers *all = self->all;
     int step = ++all->steps[self->number];
-    for (int i = 0; i < POLLS && step > 1 && !disturbed; i++) {
-        always(all->steps[i] >= (step - 1 < POLL_STEPS ? step - 1 : POLL_STEPS));
-        always(all->steps[i] <= step);
+    if (!disturbed) {
+        look_at_others(all, self->number, step);
     }
-    always(step == 1 || all->others > all->seen[self->number] || disturbed);
-    all->seen[self->number] = all->others;
+    all->over += step == POLL_STEPS;
     (void)ambit_wake(ambit_cx_waker(cx));
     return step < POLL_STEPS ? AMBIT_PENDING : 0;
 }
 
+static int yields_beside(ambit_cx *cx, void *arg)
+{
+    struct giver *self = arg;
+    int rc = 0;
+    for (int i = 0; rc == 0 && self->all->over < POLLS; i++) {
+        self->all->turns[self->number]++;
+        rc = disturbed && i > 3 * POLL_STEPS ? -ECANCELED : ambit_yield(cx);
+    }
+    return rc;
+}
+
 static int polls_give_way(ambit_cx *cx, void *arg)
 {
-    struct givers all = {.others = 0};
-    int rc = 0, made = 0, last = 0;
+    struct givers all = {.over = 0};
+    int rc = 0;
     (void)arg;
     ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < YIELDERS; i++) {
+            int spawned = ambit_spawn(s, yields_beside, (&(struct giver){&all, i}));
+            want(spawned == 0);
+        }
+        int yielded = ambit_yield(cx); /* they have begun */
+        want(yielded == 0);
         for (int i = 0; i < POLLS; i++) {
             int spawned = ambit_spawn_poll(s, steps_again,
                                            (&(struct giver){&all, i}));
             want(spawned == 0);
-            last = spawned == 0 ? i : last;
-        }
-        while (made == 0 && all.steps[last] < POLL_STEPS &&
-               !(disturbed && all.others == 3 * POLL_STEPS)) {
-            made = ambit_yield(cx);
-            all.others++;
         }
     }
-    want(rc == 0 && made == 0);
-    for (int i = 0; i < POLLS; i++) {
-        want(all.steps[i] == POLL_STEPS);
-    }
+    want(rc == 0 && all.over == POLLS);
     return rc;
 }
 
 SCENARIOS(turn, {"woken_in_order", woken_in_order, 1, 0},
           {"spawners_are_held", spawners_are_held, 1, 0},
           {"spawners_that_wait", spawners_that_wait, 1, 0},
-          {"polls_give_way", polls_give_way, 1, 0});
+          {"polls_give_way", polls_give_way, 1, ORDERED});

@@ -4,7 +4,7 @@
  */
 #include "tests/lab/scenario.h"
 
-bool disturbed;
+bool disturbed, in_order;
 
 const struct scenario *scenario_at(size_t index)
 {
@@ -18,7 +18,7 @@ const struct scenario *scenario_at(size_t index)
         &await_scenarios,  &await_task_scenarios, &await_actor_scenarios,
         &await_net_scenarios, &steal_scenarios, &runtime_scenarios,
         &turn_scenarios,   &outside_scenarios, &lane_scenarios,
-        &place_scenarios,  &rest_scenarios,
+        &place_scenarios,  &rest_scenarios,    &yield_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {
