@@ -369,7 +369,79 @@ static int polls_give_way(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(turn, {"woken_in_order", woken_in_order, 1, 0},
+/* --- who is new ------------------------------------------------------------------ */
+
+enum { LINE = 70, OLD = 2 };
+
+struct line {
+    int first, last;      /* of those that have not begun */
+    int oldest;           /* began before their time */
+    int turns, old, meant; /* of a chain above old ones */
+};
+
+struct numbered {
+    struct line *line;
+    int number;
+};
+
+/* At one of the two ends. */
+static int leaves_the_line(ambit_cx *cx, void *arg)
+{
+    struct numbered *self = arg;
+    struct line *line = self->line;
+    bool newest = self->number == line->last;
+    (void)cx;
+    always(newest || self->number == line->first || disturbed);
+    line->last -= newest;
+    line->first += !newest;
+    line->oldest += !newest;
+    return 0;
+}
+
+static int is_old(ambit_cx *cx, void *arg)
+{
+    struct line *line = *(struct line **)arg;
+    (void)cx;
+    line->old++;
+    always(line->turns <= FAIR * line->old || disturbed);
+    return 0;
+}
+
+/* Each is newer than all that is there. */
+static int is_newer(ambit_cx *cx, void *arg)
+{
+    struct line *line = *(struct line **)arg;
+    if (++line->turns < 2 * OLD * FAIR && line->old < line->meant) {
+        int spawned = ambit_spawn(ambit_cx_region(cx), is_newer, &line);
+        want(spawned == 0);
+    }
+    return 0;
+}
+
+static int newest_first(ambit_cx *cx, void *arg)
+{
+    struct line line = {.last = LINE - 1}, *here = &line;
+    int rc = 0, spawned = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc) {
+        for (int i = 0; i < LINE && spawned == 0; i++) {
+            spawned = ambit_spawn(s, leaves_the_line, (&(struct numbered){here, i}));
+        }
+    }
+    want(rc == 0 && spawned == 0 && line.first == line.last + 1);
+    want(line.oldest >= LINE / FAIR && line.oldest <= LINE / FAIR + 1);
+    ambit_scope (cx, s, &rc) {
+        for (; line.meant < OLD && spawned == 0; line.meant += spawned == 0) {
+            spawned = ambit_spawn(s, is_old, &here);
+        }
+        spawned = ambit_spawn(s, is_newer, &here);
+    }
+    want(rc == 0 && spawned == 0 && line.old == OLD);
+    return rc;
+}
+
+SCENARIOS(turn, {"newest_first", newest_first, 1, 0},
+          {"woken_in_order", woken_in_order, 1, 0},
           {"spawners_are_held", spawners_are_held, 1, 0},
           {"spawners_that_wait", spawners_that_wait, 1, 0},
           {"polls_give_way", polls_give_way, 1, ORDERED});
