@@ -27,7 +27,7 @@ enum scenario_flags {
                      comparison with the real system */
     MANY = 16,    /* each run another program: five times as many seeds */
     STOPS = 8,    /* ends with the root region cancelled */
-    ORDERED = 32, /* has more to say where in_order is set */
+    ORDERED = 64, /* has more to say where in_order is set */
 };
 
 struct scenario {

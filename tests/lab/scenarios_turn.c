@@ -440,8 +440,36 @@ static int newest_first(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- the same where there are thieves, though they take nothing ----------------- */
+
+/* A worker that is not alone takes its tasks another way. */
+static int on_two(ambit_cx *cx, ambit_task_fn *fn)
+{
+    struct inner inner = {.fn = fn, .options = {.workers = 2, .steal_off = true}};
+    if (!inner_run(cx, &inner)) {
+        want(false);
+        return inner.made < 0 ? inner.made : -ECANCELED;
+    }
+    want(inner.rc == 0);
+    return inner.rc;
+}
+
+static int woken_in_order_of_two(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    return on_two(cx, woken_in_order);
+}
+
+static int newest_first_of_two(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    return on_two(cx, newest_first);
+}
+
 SCENARIOS(turn, {"newest_first", newest_first, 1, 0},
+          {"newest_first_of_two", newest_first_of_two, 1, 0},
           {"woken_in_order", woken_in_order, 1, 0},
+          {"woken_in_order_of_two", woken_in_order_of_two, 1, 0},
           {"spawners_are_held", spawners_are_held, 1, 0},
           {"spawners_that_wait", spawners_that_wait, 1, 0},
           {"polls_give_way", polls_give_way, 1, ORDERED});
