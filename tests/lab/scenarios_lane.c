@@ -341,6 +341,83 @@ static int priority_is_inherited(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* --- new and ready ones of a low lane ------------------------------------------- */
+
+enum { READY = 2, NEWCOMERS = 7, LOG_MAX = 3 * NEWCOMERS };
+
+struct queue {
+    int ready, begun, len;
+    bool all_there;
+    bool is_new[LOG_MAX]; /* who had a turn, since all were there */
+};
+
+static void note_turn(struct queue *queue, bool is_new)
+{
+    if (queue->all_there && queue->len < LOG_MAX) {
+        queue->is_new[queue->len++] = is_new;
+    }
+}
+
+static int stays_ready(ambit_cx *cx, void *arg)
+{
+    struct queue *queue = *(struct queue **)arg;
+    int rc = 0;
+    queue->ready++;
+    for (int i = 0; rc == 0 && queue->begun < NEWCOMERS; i++) {
+        note_turn(queue, false);
+        rc = disturbed && i > LOG_MAX ? -ECANCELED : ambit_yield(cx);
+    }
+    return rc;
+}
+
+static int joins_in(ambit_cx *cx, void *arg)
+{
+    struct queue *queue = *(struct queue **)arg;
+    (void)cx;
+    note_turn(queue, true);
+    queue->begun++;
+    return 0;
+}
+
+static int fill_lane(ambit_cx *cx, ambit_region *region, struct queue *queue)
+{
+    int rc = 0;
+    for (int i = 0; i < READY && rc == 0; i++) {
+        rc = ambit_spawn(region, stays_ready, &queue);
+    }
+    for (int i = 0; rc == 0 && queue->ready < READY; i++) {
+        rc = disturbed && i > LOG_MAX ? -ECANCELED : ambit_yield(cx);
+    }
+    for (int i = 0; i < NEWCOMERS && rc == 0; i++) {
+        rc = ambit_spawn(region, joins_in, &queue);
+    }
+    queue->all_there = true;
+    return rc;
+}
+
+/* One of each kind by turns, until the last new one has begun. */
+static int low_ones_take_turns(ambit_cx *cx, void *arg)
+{
+    struct queue queue = {.len = 0};
+    enum ambit_priority priority = ambit_choose(2) == 0 ? AMBIT_PRIORITY_LOW
+                                                        : AMBIT_PRIORITY_LOWEST;
+    int rc = 0, filled = 0;
+    (void)arg;
+    ambit_scope (cx, s, &rc, .priority = priority) {
+        filled = fill_lane(cx, s, &queue);
+        if (filled < 0) {
+            ambit_cancel(s, "not all of them are there");
+        }
+    }
+    want(rc == 0 && filled == 0 && queue.begun == NEWCOMERS);
+    want(queue.len >= 2 * NEWCOMERS - 1);
+    for (int i = 1; i < 2 * NEWCOMERS - 1; i++) {
+        want(queue.is_new[i] != queue.is_new[i - 1]);
+    }
+    return rc;
+}
+
 SCENARIOS(lane, {"lanes_in_order", lanes_in_order, 1, ORDERED},
           {"lanes_wait_for_few", lanes_wait_for_few, 1, 0},
-          {"priority_is_inherited", priority_is_inherited, 1, 0});
+          {"priority_is_inherited", priority_is_inherited, 1, 0},
+          {"low_ones_take_turns", low_ones_take_turns, 1, 0});
