@@ -5,7 +5,8 @@
  * The root task opens the root region, runs the user's function in it and
  * closes it; when that is done, the run is over.
  *
- *   RT-RUN-1  A run returns its function's result after everything has ended.
+ *   RT-RUN-1   A run returns its function's result after everything has ended.
+ *   RT-STOP-2  A deadline ends the wait for it, and is the result then.
  */
 #include "regions/region.h"
 
@@ -97,7 +98,11 @@ static int root_main(ambit_cx *cx, void *arg)
     int body = root->fn(cx, root->arg);
     int closed = region_close(&root->region, body < 0);
     RULE(RT_RUN_1);
-    root->result = body < 0 ? body : closed < 0 ? closed : body;
+    root->result = body;
+    if (body >= 0 && closed < 0) {
+        RULE(RT_STOP_2);
+        root->result = closed;
+    }
     stop_settle(root);
     return 0;
 }

@@ -4,6 +4,7 @@
  *
  *   WRK-LANE-1  Cancelled, by deadline, normal, low, lowest.
  *   WRK-LANE-2  No lane waits for more than LANE_WAIT_MAX tasks of others.
+ *   WRK-LANE-4  Of low priority: new ones and ready ones take turns.
  *
  * Owner: the worker's thread.
  */
@@ -177,19 +178,32 @@ static struct task *pop_queue(struct task_queue *queue)
     return CONTAINER_OF(link, struct task, link);
 }
 
-/* Ready ones before unstarted ones, and those oldest first.  NULL: a thief was
- * quicker. */
+/* The oldest unstarted one, if it is their turn or there is nobody else; NULL as
+ * well where a thief was quicker. */
+static struct task *pop_low_fresh(struct lanes *lanes, unsigned i, bool alone)
+{
+    bool again;
+    struct task *task = NULL;
+    if (alone || lanes->new_next[i]) {
+        RULE(WRK_LANE_4);
+        task = deque_steal(&lanes->low_fresh[i], &again);
+    }
+    lanes->new_next[i] = task == NULL;
+    return task;
+}
+
+/* Ready ones and unstarted ones by turns.  NULL: a thief was quicker. */
 static struct task *pop_low(struct lanes *lanes, unsigned i, bool *ret_begun)
 {
-    if (lanes->low[i].first != NULL) {
-        lanes->waiting--;
-        struct task *task = pop_queue(&lanes->low[i]);
-        *ret_begun = task->begun;
-        return task;
-    }
-    bool again;
+    bool alone = lanes->low[i].first == NULL;
+    struct task *task = pop_low_fresh(lanes, i, alone);
     *ret_begun = false;
-    return deque_steal(&lanes->low_fresh[i], &again);
+    if (task == NULL && !alone) {
+        lanes->waiting--;
+        task = pop_queue(&lanes->low[i]);
+        *ret_begun = task->begun;
+    }
+    return task;
 }
 
 struct task *lane_pop(struct worker *worker, bool *ret_begun)

@@ -11,7 +11,8 @@
  * A lane goes before all those below it.  But one that was passed over
  * LANE_PATIENCE times while it had a ready task goes next, so a lane waits for
  * at most LANE_WAIT_MAX tasks of others, whatever they do.  Within a lane:
- * first ready, first served.
+ * first ready, first served; below the normal one unstarted tasks and ready ones
+ * take turns, lest the ones that are ready all the time keep the new ones out.
  *
  * Where no region has a deadline or a priority and none is cancelled,
  * worker.ready is all there is.
@@ -53,6 +54,7 @@ struct lanes {
     _Atomic bool any_low; /* in this run; the deques may hold some; any thread
                              reads: ORDER(any-low) */
     uint8_t passed[LANES];
+    bool new_next[LANES_LOW]; /* an unstarted one goes before the next ready one */
     struct task_queue cancelled;
     struct lane_entry *timed; /* a binary heap */
     size_t timed_len;

@@ -11,6 +11,7 @@
  * decides between them (worker.queued).
  *
  *   WRK-TURN-1   Between two turns: first come, first served.
+ *   WRK-NEW-1    New ones: the newest first, but for one turn in 61.
  *
  * In line in src/enter.c.  Owner: the worker's thread.
  */
@@ -91,6 +92,7 @@ static inline struct task *take_overdue(struct worker *worker)
 {
     if (UNLIKELY(++worker->tick == WORKER_FAIR_TICK)) {
         worker->tick = 0;
+        RULE(WRK_NEW_1);
         return take_oldest(&worker->fresh);
     }
     if (UNLIKELY(worker->tick == WORKER_FAIR_TICK / 2)) {

@@ -279,7 +279,6 @@ static bool worker_turn(struct worker *worker)
     uint32_t queued = what_is_queued(worker);
     CHECK((queued & ~worker->queued) == 0);
     worker->queued = queued;
-    RULE(WRK_INJECT_1);
     worker_run_batches(worker, busy);
     busy |= worker->turn_left < WORKER_TURN;
     if (UNLIKELY(!lanes_are_quiet(&worker->lanes))) {

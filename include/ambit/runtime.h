@@ -131,7 +131,13 @@ AMBIT_API int ambit_runtime_create(ambit_runtime **ret_runtime,
 AMBIT_API int ambit_runtime_run(ambit_runtime *runtime, ambit_task_fn *fn,
                                 void *arg);
 
-/* Any thread, also a signal handler's: cancels the root region of a run. */
+/*
+ * Any thread, also a signal handler's: cancels the root region of a run.
+ *
+ * To end in good order, but in time, set a deadline on the root region and return
+ * from its function: what is under way goes on until then, and what is left is
+ * cancelled; then the run gives -ETIMEDOUT.
+ */
 AMBIT_API void ambit_runtime_stop(ambit_runtime *runtime);
 
 /* NULL is fine.  Never while a run is going on, nor while a thread outside is in

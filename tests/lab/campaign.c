@@ -71,6 +71,47 @@ static void run_every(const struct scenario *s, uint64_t size,
     }
 }
 
+/* A random walk that does not choose among ready tasks. */
+struct ordered {
+    struct lab_picker picker;
+    struct random_picker random;
+};
+
+static unsigned ordered_choose(struct lab_picker *picker, enum lab_choice what,
+                               unsigned n, const uint32_t *ids)
+{
+    struct lab_picker *random =
+        &CONTAINER_OF(picker, struct ordered, picker)->random.picker;
+    return what == LAB_READY ? 0 : random->choose(random, what, n, ids);
+}
+
+static void order_body(struct exploration *e)
+{
+    struct campaign *c = campaign_of(e);
+    for (uint64_t seed = 1; seed <= c->size; seed++) {
+        struct ordered ordered = {.picker = {ordered_choose, NULL}};
+        random_picker_init(&ordered.random, seed);
+        run_once(e, seed, &ordered.picker);
+    }
+}
+
+static void run_order(const struct scenario *s, uint64_t size,
+                      struct figures *ret, struct op_table *table)
+{
+    CAMPAIGN();
+    disturbed = false;
+    ret->skipped = (s->flags & ORDERED) == 0;
+    if (!ret->skipped) {
+        in_order = true;
+        conduct(&c, order_body);
+        in_order = false;
+    }
+    if (ret->failed) {
+        size_t len = strlen(ret->text);
+        snprintf(ret->text + len, sizeof ret->text - len, " AMBIT_IN_ORDER=1");
+    }
+}
+
 static void twice_body(struct exploration *e)
 {
     struct campaign *c = campaign_of(e);
@@ -408,6 +449,7 @@ static void replay_body(struct exploration *e)
         return;
     }
     disturbed = e->kernel.may_fail;
+    in_order = getenv("AMBIT_IN_ORDER") != NULL;
     e->kernel.may_fail |= stops;
     replay_run(e);
 }
@@ -420,6 +462,7 @@ void campaign_replay(const struct scenario *s, struct figures *ret)
 
 const struct campaign_kind campaign_kinds[] = {
     {"seeds", NULL, run_seeds},
+    {"order", NULL, run_order},
     {"every", NULL, run_every},
     {"cancel", "suspensions", run_cancels},
     {"pairs", "pairs", run_pairs},

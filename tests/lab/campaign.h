@@ -3,6 +3,8 @@
  * campaign.h -- one scenario, run many times in one way.
  *
  *   seeds     a random walk and PCT in turn, each seed another schedule
+ *   order     random walks that leave the ready tasks in their order: those
+ *             scenarios that have more to say then
  *   every     every schedule with at most two preemptions
  *   cancel    a cancel at each suspension, of the root and of the innermost
  *   pairs     two cancels, at each two suspensions; core scenarios only

@@ -47,6 +47,11 @@ Test(lab, scenarios_hold_under_random_schedules)
     campaign("seeds", NULL);
 }
 
+Test(lab, an_order_is_kept_where_the_lab_keeps_it)
+{
+    campaign("order", NULL);
+}
+
 Test(lab, small_scenarios_hold_under_every_schedule)
 {
     campaign("every", NULL);

@@ -8,6 +8,8 @@
  * that replays it:
  *
  *     AMBIT_REPLAY='w2 s3 c7,0 41:1' ambit-lab scenario
+ *
+ * and, where that is printed, AMBIT_IN_ORDER=1 with it.
  */
 #include "tests/lab/campaign.h"
 

@@ -34,6 +34,7 @@ enum scenario_flags {
     STACKS = 32,  /* tasks with turns on each worker, which wait for the memory of
                      a stack as long as it takes: it is refused once, not for
                      good */
+    ORDERED = 64, /* has more to say where in_order is set */
 };
 
 struct scenario {
@@ -65,7 +66,9 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     await_actor_scenarios, await_net_scenarios, await_file_scenarios,
     await_flow_scenarios,
     async_scenarios, await_end_scenarios, await_limit_scenarios,
-    await_room_scenarios, steal_scenarios, runtime_scenarios;
+    await_room_scenarios, steal_scenarios, runtime_scenarios, turn_scenarios,
+    outside_scenarios, lane_scenarios, place_scenarios, rest_scenarios,
+    yield_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \
@@ -77,6 +80,9 @@ const struct scenario *scenario_at(size_t index);
 
 /* Something is being injected into the run. */
 extern bool disturbed;
+/* The lab leaves the ready tasks of a worker in their order: what is promised of
+ * that order can be asked for. */
+extern bool in_order;
 
 #define always(cond) ambit_expect(cond)
 #define want(cond) ambit_expect((cond) || disturbed)

@@ -11,16 +11,19 @@ enum { ITEMS_MAX = 11 };
 
 struct theft {
     struct ambit_runtime_options policy;
+    bool woken;              /* they are between two turns; else new */
     unsigned items;          /* of the victim */
     uint64_t base;           /* stolen before it began */
     uint64_t seen;           /* stolen at the last look; the thief's */
-    struct tally thief_here, still, gone;
+    struct tally thief_here, still, gone, armed;
     struct tally times[ITEMS_MAX];
+    ambit_waker wakers[ITEMS_MAX];
 };
 
 struct item {
     struct theft *theft;
     unsigned number;
+    bool armed;
 };
 
 static uint64_t min_of(uint64_t a, uint64_t b)
@@ -75,6 +78,19 @@ static int item_runs(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* The same of a poll task, in its second turn. */
+static int item_steps(ambit_cx *cx, void *state)
+{
+    struct item *item = state;
+    if (item->armed) {
+        return item_runs(cx, state);
+    }
+    item->armed = true;
+    item->theft->wakers[item->number] = ambit_cx_waker(cx);
+    tally_up(&item->theft->armed);
+    return AMBIT_PENDING;
+}
+
 static void item_goes(void *arg)
 {
     struct item *item = arg;
@@ -101,6 +117,28 @@ static unsigned to_be_stolen(const struct theft *theft)
     return theft->items - (unsigned)left;
 }
 
+static int spawn_item(ambit_region *region, struct theft *theft, unsigned number)
+{
+    struct item item = {theft, number, false};
+    return theft->woken ? ambit_spawn_poll_with(region, item_steps, &item,
+                                                .dispose = item_goes)
+                        : ambit_spawn_with(region, item_runs, &item,
+                                           .dispose = item_goes);
+}
+
+/* All of them have had a turn, and now wait for the next one here. */
+static void wake_items(ambit_cx *cx, struct theft *theft)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && tally_get(&theft->armed) < theft->items; i++) {
+        rc = disturbed && i > 20 ? -ECANCELED : ambit_yield(cx);
+    }
+    for (unsigned i = 0; i < theft->items; i++) {
+        int woken = ambit_wake(theft->wakers[i]);
+        want(woken == 0);
+    }
+}
+
 static int victim_holds(ambit_cx *cx, void *arg)
 {
     struct theft *theft = *(struct theft **)arg;
@@ -108,12 +146,13 @@ static int victim_holds(ambit_cx *cx, void *arg)
     int rc = 0;
     busy_until(tally_get(&theft->thief_here) != 0);
     for (; spawned < theft->items && rc == 0; spawned += rc == 0) {
-        rc = ambit_spawn_with(ambit_cx_region(cx), item_runs,
-                              (&(struct item){theft, spawned}),
-                              .dispose = item_goes);
+        rc = spawn_item(ambit_cx_region(cx), theft, spawned);
     }
     want(rc == 0);
     theft->items = spawned;
+    if (theft->woken) {
+        wake_items(cx, theft);
+    }
     theft->base = theft->seen = stolen(cx);
     tally_up(&theft->still);
     unsigned share = to_be_stolen(theft);
@@ -163,6 +202,16 @@ static int steal_from(ambit_cx *cx, struct theft *theft)
 static int half_is_stolen(ambit_cx *cx, void *arg)
 {
     struct theft theft = {.items = 1 + ambit_choose(ITEMS_MAX)};
+    (void)arg;
+    return steal_from(cx, &theft);
+}
+
+/* The same of those between two turns, where nothing is new; and not more than a
+ * batch. */
+static int half_of_the_woken(ambit_cx *cx, void *arg)
+{
+    struct theft theft = {.items = 1 + ambit_choose(ITEMS_MAX), .woken = true,
+                          .policy = {.steal_batch = ambit_choose(4)}};
     (void)arg;
     return steal_from(cx, &theft);
 }
@@ -297,5 +346,6 @@ static int crowd(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(steal, {"half_is_stolen", half_is_stolen, 1, 0},
+          {"half_of_the_woken", half_of_the_woken, 1, 0},
           {"stolen_by_policy", stolen_by_policy, 1, 0},
           {"crowd_of_all_kinds", crowd, 1, 0});

@@ -4,7 +4,7 @@
  */
 #include "tests/lab/scenario.h"
 
-bool disturbed;
+bool disturbed, in_order;
 
 const struct scenario *scenario_at(size_t index)
 {
@@ -25,6 +25,8 @@ const struct scenario *scenario_at(size_t index)
         &await_room_scenarios, &boundary_flow_scenarios,
         &boundary_rule_scenarios, &boundary_life_scenarios, &steal_scenarios,
         &runtime_scenarios,
+        &turn_scenarios,   &outside_scenarios, &lane_scenarios,
+        &place_scenarios,  &rest_scenarios,    &yield_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {

@@ -10,22 +10,24 @@ enum kind {
     LOW,
     LOWEST,
     KINDS,
-    EACH = 1, /* they and their hosts are less than a lane's patience */
+    EACH = 2, /* those of five lanes are less than the last one's patience */
+    ALL = KINDS * EACH,
 };
 
 /* In the order in which they went on. */
 struct race {
     struct count waiting;
-    struct count hosts;
     ambit_region *doomed;
-    struct ambit_notify start[KINDS];
+    struct ambit_notify start[ALL];
+    struct ambit_notify end; /* of the hosts, who would take turns as well */
     int len;
-    int order[KINDS * EACH]; /* or of 2 * NEW */
+    int order[ALL]; /* their numbers; or the kinds of 2 * NEW */
 };
 
 struct runner {
     struct race *race;
     enum kind kind;
+    int number; /* kind * EACH and more; or -1: it keeps its region open */
 };
 
 /* In a mask, so that those of the cancelled region wait for the start, too. */
@@ -35,8 +37,14 @@ static int run_when_told(ambit_cx *cx, void *arg)
     int rc = 0;
     ambit_mask (cx, &rc, .time = ambit_s(60)) {
         count_up(&r->race->waiting);
-        rc = ambit_notify_wait(cx, &r->race->start[r->kind]);
-        r->race->order[r->race->len++] = r->kind;
+        rc = ambit_notify_wait(cx, r->number < 0 ? &r->race->end
+                                                 : &r->race->start[r->number]);
+        if (r->number >= 0) {
+            r->race->order[r->race->len++] = r->number;
+        }
+        if (r->race->len == ALL) {
+            ambit_notify_all(&r->race->end);
+        }
     }
     WANT_EQ(rc, 0);
     return 0;
@@ -66,11 +74,31 @@ static int host(ambit_cx *cx, void *arg)
         if (r->kind == CANCELLED) {
             r->race->doomed = all;
         }
-        for (int i = 0; i < EACH; i++) {
-            WANT_EQ(ambit_spawn(all, run_when_told, r), 0);
+        for (int i = -1; i < EACH; i++) {
+            struct runner one = {r->race, r->kind,
+                                 i < 0 ? -1 : (int)r->kind * EACH + i};
+            WANT_EQ(ambit_spawn(all, run_when_told, &one), 0);
         }
     }
     return rc;
+}
+
+/* The least urgent first, and of each lane the last first; those of one lane go on
+ * in the order in which they were told. */
+static void start_all(struct race *race)
+{
+    for (int i = ALL - 1; i >= 0; i--) {
+        ambit_notify_all(&race->start[i]);
+    }
+}
+
+static void check_order(const struct race *race)
+{
+    WANT_EQ(race->len, ALL);
+    for (int i = 0; i < ALL; i++) {
+        WANT_EQ(race->order[i] / EACH, i / EACH);
+        WANT_EQ(race->order[i] % EACH, EACH - 1 - i % EACH);
+    }
 }
 
 static int all_kinds(ambit_cx *cx, void *arg)
@@ -78,24 +106,22 @@ static int all_kinds(ambit_cx *cx, void *arg)
     (void)arg;
     struct race race = {.len = 0};
     int rc = 0;
+    for (int i = 0; i < ALL; i++) {
+        ambit_notify_init(&race.start[i]);
+    }
+    ambit_notify_init(&race.end);
     ambit_scope (cx, all, &rc) {
         for (int kind = 0; kind < KINDS; kind++) {
-            struct runner r = {&race, (enum kind)kind};
-            ambit_notify_init(&race.start[kind]);
+            struct runner r = {&race, (enum kind)kind, 0};
             WANT_EQ(ambit_spawn(all, host, &r), 0);
         }
-        WANT(until(cx, &race.waiting, KINDS * EACH));
+        WANT(until(cx, &race.waiting, KINDS * (EACH + 1)));
         ambit_cancel(race.doomed, "goes on in its masks");
         let_others_run(cx);
-        for (int kind = KINDS - 1; kind >= 0; kind--) {
-            ambit_notify_all(&race.start[kind]);
-        }
+        start_all(&race);
     }
     WANT_EQ(rc, 0);
-    WANT_EQ(race.len, KINDS * EACH);
-    for (int i = 0; i < KINDS * EACH; i++) {
-        WANT_EQ(race.order[i], i / EACH);
-    }
+    check_order(&race);
     return 0;
 }
 
@@ -119,7 +145,7 @@ static int new_ones(ambit_cx *cx, void *arg)
 {
     (void)arg;
     struct race race = {.len = 0};
-    _Static_assert(2 * NEW <= KINDS * EACH, "so many are noted");
+    _Static_assert(2 * NEW <= ALL, "so many are noted");
     int rc = 0;
     ambit_scope (cx, normal, &rc) {
         ambit_scope (cx, low, &rc, .priority = AMBIT_PRIORITY_LOW) {
@@ -139,8 +165,9 @@ static int new_ones(ambit_cx *cx, void *arg)
 
 /* Goal: what ends goes first, what is due before what is not, and what is less
  * urgent later.
- * Method: tasks of six regions become ready in the opposite order at once; new
- * ones of two are spawned, the urgent ones first. */
+ * Method: two tasks of each of six regions become ready at once, in the opposite
+ * order; of those of one region the one that was ready first goes first.  New ones
+ * of two are spawned, the urgent ones first. */
 Spec(WRK_LANE_1, ready_tasks_go_in_the_order_of_their_lanes)
 {
     spec_on(1, all_kinds);
@@ -159,12 +186,19 @@ enum {
 
 /* Of each lane there is always somebody ready. */
 struct crowd {
-    int turns[KINDS];    /* that tasks of a kind had */
-    int longest[KINDS];  /* turns of others between two of the kind */
+    int turns[KINDS];    /* that tasks of a lane had */
+    int longest[KINDS];  /* turns of others between two of the lane */
     int all;
     int last[KINDS];     /* at which of all */
     bool over;
 };
+
+/* Two kinds share the lane of those with a deadline, where the earlier one may go
+ * first for ever: the lane is what has a bound. */
+static enum kind lane_of(enum kind kind)
+{
+    return kind == LATE ? EARLY : kind;
+}
 
 struct member {
     struct crowd *crowd;
@@ -172,15 +206,15 @@ struct member {
     struct ambit_semaphore *mine, *others;
 };
 
-static void take_turn(struct crowd *c, enum kind kind)
+static void take_turn(struct crowd *c, enum kind lane)
 {
-    int gap = c->all - c->last[kind];
+    int gap = c->all - c->last[lane];
     c->all++;
-    c->last[kind] = c->all;
-    c->turns[kind]++;
+    c->last[lane] = c->all;
+    c->turns[lane]++;
     /* Not before all have begun, and the cancel has come. */
-    if (c->all > WARM_UP && gap > c->longest[kind]) {
-        c->longest[kind] = gap;
+    if (c->all > WARM_UP && gap > c->longest[lane]) {
+        c->longest[lane] = gap;
     }
     c->over = c->over || c->all >= KINDS * TURNS;
 }
@@ -194,7 +228,7 @@ static int play(ambit_cx *cx, void *arg)
     ambit_mask (cx, &rc, .time = ambit_s(60)) {
         while (!m->crowd->over && rc == 0) {
             rc = ambit_semaphore_acquire(cx, m->mine, 1);
-            take_turn(m->crowd, m->kind);
+            take_turn(m->crowd, lane_of(m->kind));
             WANT_EQ(ambit_semaphore_release(m->others, 1), 0);
         }
     }
@@ -243,15 +277,11 @@ static int crowd_every_lane(ambit_cx *cx, void *arg)
         }
     }
     WANT_EQ(rc, 0);
-    /* Two kinds share the lane of those with a deadline, where the earlier one
-     * may go first for ever: the lane is what has a bound. */
-    for (int kind = 0; kind < KINDS; kind++) {
-        if (kind != LATE && kind != EARLY) {
-            WANT(crowd.longest[kind] <= WAIT_MAX);
-        }
+    for (int lane = 0; lane < KINDS; lane++) {
+        WANT(crowd.longest[lane] <= WAIT_MAX);
+        WANT(lane == LATE || crowd.turns[lane] > TURNS / WAIT_MAX);
     }
     WANT(crowd.turns[CANCELLED] > crowd.turns[NORMAL]);
-    WANT(crowd.turns[LOWEST] > TURNS / WAIT_MAX);
     return 0;
 }
 
@@ -301,4 +331,73 @@ Spec(WRK_LANE_3, a_priority_is_never_above_the_parents)
 {
     spec_on(1, nest);
     spec_end("WRK_LANE_3");
+}
+
+/* --- WRK-LANE-4 ----------------------------------------------------------- */
+
+enum {
+    YIELDERS = 3,
+    NEWCOMERS = 40,
+    OF_OTHERS = 2, /* turns of theirs for each new one, and a few */
+};
+
+struct queue {
+    struct count turns, begun;
+    int64_t most; /* turns before the last new one began */
+};
+
+static int stay_ready(ambit_cx *cx, void *arg)
+{
+    struct queue *q = *(struct queue **)arg;
+    while (count_get(&q->begun) < NEWCOMERS &&
+           count_get(&q->turns) < 100 * NEWCOMERS) {
+        count_up(&q->turns);
+        WANT_EQ(ambit_yield(cx), 0);
+    }
+    return 0;
+}
+
+static int join_in(ambit_cx *cx, void *arg)
+{
+    struct queue *q = *(struct queue **)arg;
+    (void)cx;
+    count_up(&q->begun);
+    q->most = count_get(&q->turns);
+    return 0;
+}
+
+static int crowd_a_low_lane(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (int priority = AMBIT_PRIORITY_LOW; priority <= AMBIT_PRIORITY_LOWEST;
+         priority++) {
+        struct queue queue = {.most = 0}, *q = &queue;
+        int rc = 0;
+        ambit_scope (cx, low, &rc, .priority = (enum ambit_priority)priority) {
+            for (int i = 0; i < YIELDERS; i++) {
+                WANT_EQ(ambit_spawn(low, stay_ready, &q), 0);
+            }
+            while (count_get(&q->turns) < 10 * YIELDERS) {
+                WANT_EQ(ambit_yield(cx), 0);
+            }
+            count_set(&q->turns, 0);
+            for (int i = 0; i < NEWCOMERS; i++) {
+                WANT_EQ(ambit_spawn(low, join_in, &q), 0);
+            }
+        }
+        WANT_EQ(rc, 0);
+        WANT_EQ(count_get(&q->begun), NEWCOMERS);
+        WANT(q->most <= OF_OTHERS * NEWCOMERS);
+        WANT(q->most >= NEWCOMERS / OF_OTHERS); /* nor do these wait for those */
+    }
+    return 0;
+}
+
+/* Goal: in a lane of low priority nobody keeps the new ones out, nor they the rest.
+ * Method: tasks that are ready all the time, then 40 new ones; turns of the former
+ * until the last of the latter has begun. */
+Spec(WRK_LANE_4, new_and_ready_tasks_of_a_low_lane_take_turns)
+{
+    spec_on(1, crowd_a_low_lane);
+    spec_end("WRK_LANE_4");
 }

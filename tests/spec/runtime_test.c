@@ -2,7 +2,8 @@
 /*
  * runtime_test.c -- create, run, stop, destroy: spec/runtime.md.
  *
- * RT-FLAT-1 and the long runs of RT-LEAK-1 are in tests/stress/soak_test.c.
+ * RT-STOP-2 is in drain_test.c; RT-FLAT-1 and the long runs of RT-LEAK-1 are in
+ * tests/stress/soak_test.c.
  */
 #include "tests/spec/common.h"
 
@@ -302,6 +303,103 @@ Spec(RT_TWO_1, what_happens_to_one_runtime_does_not_happen_to_another)
         spec_ledger(b.runtime);
         ambit_runtime_destroy(b.runtime);
     }
+    spec_end("RT_TWO_1");
+}
+
+/* Two runtimes, of which the first can do nothing until the second's run is over. */
+struct neighbours {
+    struct hold hold;
+    ambit_runtime *first;
+    struct count ran; /* tasks of the second one */
+    int result;
+};
+
+static int hold_both_workers(ambit_cx *cx, void *arg)
+{
+    struct neighbours *n = arg;
+    struct hold *hold = &n->hold;
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        WANT_EQ(ambit_spawn_with(all, hold_worker, &hold,
+                                 .placement = AMBIT_PINNED,
+                                 .worker = 1 - ambit_cx_worker(cx)),
+                0);
+        WANT_EQ(hold_worker(cx, &hold), 0);
+    }
+    return rc;
+}
+
+static void *first_thread(void *arg)
+{
+    struct neighbours *n = arg;
+    n->result = ambit_runtime_run(n->first, hold_both_workers, n);
+    return NULL;
+}
+
+static void run_beside(struct neighbours *n, ambit_task_fn *body)
+{
+    pthread_t thread;
+    n->first = make_runtime(2);
+    pthread_create(&thread, NULL, first_thread, n);
+    WANT(spin_until(&n->hold.here, 2));
+    WANT_EQ(spec_run(body, n, .workers = 2), 0);
+    count_up(&n->hold.gate);
+    pthread_join(thread, NULL);
+    WANT_EQ(n->result, 0);
+    spec_ledger(n->first);
+    ambit_runtime_destroy(n->first);
+}
+
+static int end_at_once(ambit_cx *cx, void *arg)
+{
+    struct neighbours *n = *(struct neighbours **)arg;
+    WANT(ambit_cx_runtime(cx) != n->first);
+    count_up(&n->ran);
+    return 0;
+}
+
+struct spawner {
+    struct neighbours *n;
+    ambit_region *region;
+};
+
+static int spawn_from_the_pool(void *arg)
+{
+    struct spawner *s = arg;
+    for (int i = 0; i < 10; i++) {
+        WANT_EQ(ambit_spawn(s->region, end_at_once, &s->n), 0);
+    }
+    return 0;
+}
+
+/* What goes from worker to worker, by the pool, and from the pool to workers. */
+static int go_on(ambit_cx *cx, void *arg)
+{
+    struct neighbours *n = arg;
+    int rc = 0;
+    WANT_EQ(mixed_ends(cx, NULL), 0);
+    ambit_scope (cx, all, &rc) {
+        struct spawner s = {n, all};
+        WANT_EQ(ambit_blocking(cx, spawn_from_the_pool, &s), 0);
+        for (unsigned i = 0; i < 2; i++) {
+            WANT_EQ(ambit_spawn_with(all, end_at_once, &n,
+                                     .placement = AMBIT_PINNED, .worker = i),
+                    0);
+        }
+        WANT(until(cx, &n->ran, 12));
+    }
+    WANT_EQ(count_get(&n->ran), 12);
+    WANT_EQ(count_get(&n->hold.gate), 0);
+    return rc;
+}
+
+/* Goal: nor what does not happen.
+ * Method: both workers of one are held until the other's run is over, which uses
+ * its workers, its pool and its clock. */
+Spec(RT_TWO_1, a_stall_of_one_does_not_hold_the_other)
+{
+    struct neighbours n = {.result = -1};
+    run_beside(&n, go_on);
     spec_end("RT_TWO_1");
 }
 

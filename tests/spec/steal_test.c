@@ -187,17 +187,22 @@ Spec(WRK_STEAL_3, stealing_keeps_to_its_options)
 
 /* --- WRK-STEAL-4 ---------------------------------------------------------- */
 
+enum { LOOT_MAX = 101 };
+
 /* What is stolen in one search: the first of it holds its worker until all has
  * been looked at. */
 struct loot {
-    struct count held, begun, gate, ran;
+    struct count held, begun, gate, ran, armed;
     int64_t n, wanted;
     int64_t first; /* the number of the one that began first elsewhere */
+    bool woken;    /* they are between two turns; else new */
+    ambit_waker wakers[LOOT_MAX];
 };
 
 struct piece {
     struct loot *loot;
     int64_t number;
+    bool armed;
 };
 
 static int hold_worker_1(ambit_cx *cx, void *arg)
@@ -222,6 +227,35 @@ static int is_stolen(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* The same of a poll task, in its second turn. */
+static int is_stolen_later(ambit_cx *cx, void *state)
+{
+    struct piece *piece = state;
+    if (piece->armed) {
+        return is_stolen(cx, state);
+    }
+    piece->armed = true;
+    piece->loot->wakers[piece->number] = ambit_cx_waker(cx);
+    count_up(&piece->loot->armed);
+    return AMBIT_PENDING;
+}
+
+static void lay_out(ambit_cx *cx, ambit_region *region, struct loot *loot)
+{
+    for (int64_t i = 0; i < loot->n; i++) {
+        struct piece piece = {loot, i, false};
+        WANT_EQ(loot->woken ? ambit_spawn_poll(region, is_stolen_later, &piece)
+                            : ambit_spawn(region, is_stolen, &piece),
+                0);
+    }
+    if (loot->woken) {
+        WANT(until(cx, &loot->armed, loot->n));
+        for (int64_t i = 0; i < loot->n; i++) {
+            WANT_EQ(ambit_wake(loot->wakers[i]), 0);
+        }
+    }
+}
+
 /* On worker 0, which it does not let go of. */
 static int is_robbed(ambit_cx *cx, void *arg)
 {
@@ -231,9 +265,7 @@ static int is_robbed(ambit_cx *cx, void *arg)
         WANT_EQ(ambit_spawn_with(all, hold_worker_1, &loot,
                                  .placement = AMBIT_PINNED, .worker = 1), 0);
         WANT(spin_until(&loot->held, 1));
-        for (int64_t i = 0; i < loot->n; i++) {
-            WANT_EQ(ambit_spawn(all, is_stolen, &(struct piece){loot, i}), 0);
-        }
+        lay_out(cx, all, loot);
         uint64_t before = stats_of(cx).stolen;
         count_up(&loot->held);
         WANT(spin_until(&loot->begun, 1));
@@ -257,20 +289,35 @@ static int on_worker_0(ambit_cx *cx, void *arg)
     return rc;
 }
 
-/* Goal: half, and not a task more.
- * Method: a thief that is kept until n tasks lie there, and is held by the first
- * it runs; with the usual batch, and with one of 7. */
-Spec(WRK_STEAL_4, a_thief_takes_half)
+static void rob(bool woken)
 {
-    static const int64_t lengths[] = {1, 2, 3, 4, 5, 8, 13, 14, 15, 100, 101};
+    static const int64_t lengths[] = {1,  2,  3,  4,   5,       8,
+                                      13, 14, 15, 100, LOOT_MAX};
     for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
         int64_t n = lengths[i], half = (n + 1) / 2;
-        struct loot loot = {.n = n, .wanted = half, .first = -1};
+        struct loot loot = {
+            .n = n, .wanted = half, .first = -1, .woken = woken};
         WANT_EQ(spec_run(on_worker_0, &loot, .workers = 2), 0);
         loot.wanted = half < 7 ? half : 7;
         WANT_EQ(spec_run(on_worker_0, &loot, .workers = 2, .steal_batch = 7),
                 0);
     }
+}
+
+/* Goal: half, and not a task more.
+ * Method: a thief that is kept until n tasks lie there, and is held by the first
+ * it runs; with the usual batch, and with one of 7. */
+Spec(WRK_STEAL_4, a_thief_takes_half)
+{
+    rob(false);
+    spec_end("WRK_STEAL_4");
+}
+
+/* Goal: the same of tasks between two turns, where nothing is new.
+ * Method: the same with poll tasks that have all had a turn, and were woken. */
+Spec(WRK_STEAL_4, a_thief_takes_half_of_those_that_were_woken)
+{
+    rob(true);
     spec_end("WRK_STEAL_4");
 }
 

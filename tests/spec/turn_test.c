@@ -338,3 +338,99 @@ Spec(WRK_TURN_1, what_a_turn_that_waits_has_spawned_goes_first)
     WANT(pair.most <= 5 * AT_ONCE);
     spec_end("WRK_TURN_1");
 }
+
+/* --- WRK-NEW-1 -------------------------------------------------------------- */
+
+enum { OLD = 3, IN_61 = 61 };
+
+/* At both ends of what is left. */
+struct ends {
+    int first, last;
+    int oldest; /* so many went before their time */
+    int wrong;
+};
+
+struct numbered {
+    struct ends *ends;
+    int number;
+};
+
+static int leave_at_an_end(ambit_cx *cx, void *arg)
+{
+    struct numbered *self = arg;
+    struct ends *ends = self->ends;
+    (void)cx;
+    if (self->number == ends->last) {
+        ends->last--;
+    } else if (self->number == ends->first) {
+        ends->first++;
+        ends->oldest++;
+    } else {
+        ends->wrong++;
+    }
+    return 0;
+}
+
+static int spawn_in_order(ambit_cx *cx, void *arg)
+{
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        for (int i = 0; i < NEW; i++) {
+            WANT_EQ(ambit_spawn(all, leave_at_an_end,
+                                (&(struct numbered){arg, i})),
+                    0);
+        }
+    }
+    return rc;
+}
+
+/* The old ones lie below a chain of tasks, each spawned by the one before. */
+struct chain {
+    int turns, old;
+};
+
+static int is_old(ambit_cx *cx, void *arg)
+{
+    struct chain *chain = *(struct chain **)arg;
+    (void)cx;
+    chain->old++;
+    WANT(chain->turns <= IN_61 * chain->old);
+    return 0;
+}
+
+static int is_newer(ambit_cx *cx, void *arg)
+{
+    struct chain *chain = *(struct chain **)arg;
+    if (++chain->turns < 2 * OLD * IN_61 && chain->old < OLD) {
+        WANT_EQ(ambit_spawn(ambit_cx_region(cx), is_newer, &chain), 0);
+    }
+    return 0;
+}
+
+static int bury_the_old(ambit_cx *cx, void *arg)
+{
+    struct chain *chain = arg;
+    int rc = 0;
+    ambit_scope (cx, all, &rc) {
+        for (int i = 0; i < OLD; i++) {
+            WANT_EQ(ambit_spawn(all, is_old, &chain), 0);
+        }
+        WANT_EQ(ambit_spawn(all, is_newer, &chain), 0);
+    }
+    return rc;
+}
+
+/* Goal: the newest first, and the oldest not for ever last.
+ * Method: 200 new ones, which leave at the end where the newest is, but for three or
+ * four; three old ones below a chain of newer ones that does not end before. */
+Spec(WRK_NEW_1, the_newest_begins_first_but_for_one_turn_in_61)
+{
+    struct ends ends = {.last = NEW - 1};
+    struct chain chain = {0};
+    WANT_EQ(spec_run(spawn_in_order, &ends, .workers = 1), 0);
+    WANT_EQ(ends.wrong, 0);
+    WANT(ends.oldest >= NEW / IN_61 && ends.oldest <= NEW / IN_61 + 1);
+    WANT_EQ(spec_run(bury_the_old, &chain, .workers = 1), 0);
+    WANT_EQ(chain.old, OLD);
+    spec_end("WRK_NEW_1");
+}
