@@ -139,6 +139,7 @@ static NOINLINE int spawn_with(struct region *region, ambit_task_fn *fn,
     }
     rc = start(region, task, worker);
     if (rc < 0) {
+        RULE(TASK_SPAWN_2);
         join_void(task);
         TELL(TASK_GONE, task, NULL, 0);
         task_free(task); /* a cancel may have a note on its way to it */

@@ -307,4 +307,4 @@ SCENARIOS(cancel, {"many_cancellers", many_cancellers, 3, CORE},
           {"open_against_cancel", open_against_cancel, 2, SMALL},
           {"until_signal", until_signal, 2, 0},
           {"runtime_stop", runtime_stop, 2, STOPS},
-          {"three_reasons", three_reasons, 2, TIMED});
+          {"three_reasons", three_reasons, 2, TIMED, "TASK-PARK-1"});

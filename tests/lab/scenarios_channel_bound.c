@@ -408,5 +408,7 @@ static int channel_exact_bound(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(channel_bound,
-    {"channel_all_calls", channel_all_calls, 2, CORE | MANY},
-    {"channel_exact_bound", channel_exact_bound, 2, MANY});
+    {"channel_all_calls", channel_all_calls, 2, CORE | MANY,
+     "CHAN-ORDER-1 CHAN-ONCE-1 CHAN-TRY-1 CHAN-CLOSE-1 CHAN-CLOSE-2 "
+     "CHAN-PERMIT-1 CHAN-PERMIT-2 SYNC-FIFO-1"},
+    {"channel_exact_bound", channel_exact_bound, 2, MANY, "CHAN-BOUND-1"});

@@ -417,7 +417,7 @@ static int low_ones_take_turns(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(lane, {"lanes_in_order", lanes_in_order, 1, ORDERED},
-          {"lanes_wait_for_few", lanes_wait_for_few, 1, 0},
-          {"priority_is_inherited", priority_is_inherited, 1, 0},
-          {"low_ones_take_turns", low_ones_take_turns, 1, 0});
+SCENARIOS(lane, {"lanes_in_order", lanes_in_order, 1, ORDERED, "WRK-LANE-1"},
+          {"lanes_wait_for_few", lanes_wait_for_few, 1, 0, "WRK-LANE-2"},
+          {"priority_is_inherited", priority_is_inherited, 1, 0, "WRK-LANE-3"},
+          {"low_ones_take_turns", low_ones_take_turns, 1, 0, "WRK-LANE-4"});

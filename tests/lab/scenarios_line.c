@@ -286,6 +286,7 @@ static int mutex_line(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(line,
-    {"semaphore_line", semaphore_line, 2, CORE | MANY},
-    {"semaphore_limits", semaphore_limits, 2, SMALL},
-    {"mutex_line", mutex_line, 2, CORE | MANY});
+    {"semaphore_line", semaphore_line, 2, CORE | MANY, "SEM-COUNT-1 SYNC-FIFO-1"},
+    {"semaphore_limits", semaphore_limits, 2, SMALL, "SEM-MAX-1 SEM-TRY-1"},
+    {"mutex_line", mutex_line, 2, CORE | MANY,
+     "MUTEX-ONE-1 MUTEX-SELF-1 SYNC-FIFO-1"});

@@ -212,5 +212,6 @@ static int outside_is_not_buried(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(outside, {"outside_in_time", outside_in_time, 1, 0},
-          {"outside_is_not_buried", outside_is_not_buried, 1, MANY});
+SCENARIOS(outside, {"outside_in_time", outside_in_time, 1, 0, "WRK-INJECT-1"},
+          {"outside_is_not_buried", outside_is_not_buried, 1, MANY,
+           "WRK-INJECT-1"});

@@ -388,7 +388,7 @@ static int one_stands_still(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(place, {"the_started_stay", the_started_stay, 2, 0},
-          {"idle_ones_help", idle_ones_help, 2, 0},
-          {"placed_nowhere", placed_nowhere, 1, 0},
-          {"one_stands_still", one_stands_still, 1, 0});
+SCENARIOS(place, {"the_started_stay", the_started_stay, 2, 0, "WRK-STEAL-2"},
+          {"idle_ones_help", idle_ones_help, 2, 0, "TASK-PLACE-3"},
+          {"placed_nowhere", placed_nowhere, 1, 0, "TASK-PLACE-4"},
+          {"one_stands_still", one_stands_still, 1, 0, "RT-TWO-1 TASK-SPAWN-4"});

@@ -159,5 +159,5 @@ static int drains_in_time(ambit_cx *cx, void *arg)
     return disturbed && inner.rc < 0 ? inner.rc : 0;
 }
 
-SCENARIOS(rest, {"idle_ones_sleep", idle_ones_sleep, 1, 0},
+SCENARIOS(rest, {"idle_ones_sleep", idle_ones_sleep, 1, 0, "WRK-IDLE-1"},
           {"drains_in_time", drains_in_time, 1, 0});

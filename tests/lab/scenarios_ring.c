@@ -342,8 +342,9 @@ static int ring_lost_is_told(ambit_cx *cx, void *arg)
 
 SCENARIOS(ring,
     {"ring_flow", ring_flow, 2, CORE},
-    {"ring_flow_narrow", ring_flow_narrow, 2, CORE},
-    {"message_against_cancel", message_against_cancel, 2, SMALL | CORE},
+    {"ring_flow_narrow", ring_flow_narrow, 2, CORE, "RING-WAKE-1"},
+    {"message_against_cancel", message_against_cancel, 2, SMALL | CORE,
+     "RING-CANCEL-1"},
     {"ring_sums", ring_sums, 2, CORE},
     {"ring_left_behind", ring_left_behind, 2, CORE},
     {"ring_lost_is_told", ring_lost_is_told, 1, 0});

@@ -441,4 +441,7 @@ static int ring_all_calls(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(ring_paths,
-    {"ring_all_calls", ring_all_calls, WORKERS, CORE | MANY});
+    {"ring_all_calls", ring_all_calls, WORKERS, CORE | MANY,
+     "RING-BITS-1 RING-ACCEPT-1 RING-CLOSE-1 RING-CLOSE-2 RING-END-1 "
+     "RING-ORDER-1 RING-FLUSH-1 RING-HOT-1 RING-SUM-1 RING-SUM-2 "
+     "RING-ROOM-1"});

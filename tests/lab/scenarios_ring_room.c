@@ -436,8 +436,8 @@ static int ring_limits(ambit_cx *cx, void *arg)
 }
 
 SCENARIOS(ring_room,
-    {"ring_exact_room", ring_exact_room, 2, MANY},
-    {"ring_turns", ring_turns, 2, MANY},
-    {"ring_bells", ring_bells, 2, CORE | MANY},
+    {"ring_exact_room", ring_exact_room, 2, MANY, "RING-FULL-1"},
+    {"ring_turns", ring_turns, 2, MANY, "RING-TURN-1"},
+    {"ring_bells", ring_bells, 2, CORE | MANY, "RING-BELL-1"},
     {"ring_sum_most", ring_sum_most, 2, 0},
-    {"ring_limits", ring_limits, 1, 0});
+    {"ring_limits", ring_limits, 1, 0, "RING-LIMIT-1"});

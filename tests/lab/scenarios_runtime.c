@@ -446,5 +446,6 @@ static int waves_leave_nothing(ambit_cx *cx, void *arg)
 SCENARIOS(runtime, {"options_at_their_bounds", options_at_their_bounds, 1, 0},
           {"two_runtimes", two_runtimes, 1, 0},
           {"runs_again", runs_again, 1, 0},
-          {"room_for_the_unstarted", room_for_the_unstarted, 1, 0},
+          {"room_for_the_unstarted", room_for_the_unstarted, 1, 0,
+           "TASK-SPAWN-5 TASK-SPAWN-2"},
           {"waves_leave_nothing", waves_leave_nothing, 2, 0});

@@ -201,7 +201,7 @@ static int local_shelf(ambit_cx *cx, void *arg)
 
 SCENARIOS(sched,
           {"local_shelf", local_shelf, 2, 0},
-          {"placements", placements, 2, CORE},
+          {"placements", placements, 2, CORE, "TASK-PLACE-1 TASK-PLACE-2"},
           {"cancel_on_the_way", cancel_on_the_way, 2, 0},
           {"all_lanes", all_lanes, 1, 0},
           {"all_lanes_of_two", all_lanes, 2, 0});

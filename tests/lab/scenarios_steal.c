@@ -345,7 +345,8 @@ static int crowd(ambit_cx *cx, void *arg)
     return inner.rc;
 }
 
-SCENARIOS(steal, {"half_is_stolen", half_is_stolen, 1, 0},
-          {"half_of_the_woken", half_of_the_woken, 1, 0},
-          {"stolen_by_policy", stolen_by_policy, 1, 0},
-          {"crowd_of_all_kinds", crowd, 1, 0});
+SCENARIOS(steal, {"half_is_stolen", half_is_stolen, 1, 0,
+           "WRK-STEAL-1 WRK-STEAL-4 WRK-WAKE-1"},
+          {"half_of_the_woken", half_of_the_woken, 1, 0, "WRK-STEAL-4"},
+          {"stolen_by_policy", stolen_by_policy, 1, 0, "WRK-STEAL-3"},
+          {"crowd_of_all_kinds", crowd, 1, 0, "TASK-SPAWN-3 RT-STATS-1"});

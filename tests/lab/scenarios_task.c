@@ -309,6 +309,76 @@ static int poll_against_cancel(ambit_cx *cx, void *arg)
     return rc;
 }
 
+/* One for all: what has no state cannot be told where to look. */
+static struct halves {
+    struct tally calls, noted, ended;
+    int64_t count;
+    ambit_waker wakers[3];
+} *halves;
+
+static int suspends(ambit_cx *cx)
+{
+    int64_t call = tally_up(&halves->calls);
+    int rc = ambit_yield(cx);
+    always(rc == 0 || rc == -ECANCELED);
+    if (rc == 0) {
+        rc = ambit_sleep(cx, ambit_us(5));
+        always(rc == 0 || rc == -ECANCELED);
+    }
+    if (rc == 0 && call < halves->count) {
+        halves->wakers[call] = ambit_cx_waker(cx);
+        tally_up(&halves->noted);
+        return AMBIT_PENDING;
+    }
+    tally_up(&halves->ended);
+    return rc;
+}
+
+static int suspends_without_state(ambit_cx *cx, void *state)
+{
+    always(state == NULL);
+    return suspends(cx);
+}
+
+static int suspends_with_state(ambit_cx *cx, void *state)
+{
+    always(*(int *)state == 7);
+    return suspends(cx);
+}
+
+/* Two without a state lie side by side. */
+static int suspend_in_steps(ambit_cx *cx)
+{
+    const int seven = 7;
+    int rc = 0;
+    ambit_scope (cx, s, &rc) {
+        if (ambit_spawn_poll(s, suspends_without_state, (char *)NULL) < 0 ||
+            ambit_spawn_poll(s, suspends_with_state, &seven) < 0 ||
+            ambit_spawn_poll(s, suspends_without_state, (char *)NULL) < 0) {
+            break;
+        }
+        while (rc == 0 && tally_get(&halves->noted) < halves->count) {
+            rc = ambit_sleep(cx, ambit_us(10));
+        }
+        for (int64_t i = 0; rc == 0 && i < halves->count; i++) {
+            int woken = ambit_wake(halves->wakers[i]);
+            always(woken == 0 || woken == -ESTALE);
+        }
+    }
+    return rc;
+}
+
+static int steps_that_suspend(ambit_cx *cx, void *arg)
+{
+    struct halves here = {.count = 3};
+    (void)arg;
+    halves = &here;
+    int rc = suspend_in_steps(cx);
+    want(rc == 0 && tally_get(&here.calls) == 2 * here.count &&
+         tally_get(&here.ended) == here.count);
+    return rc;
+}
+
 /* --- files ----------------------------------------------------------------- */
 
 static int use_file(ambit_cx *cx, const char *path)
@@ -367,6 +437,8 @@ SCENARIOS(task, {"join_in_reverse", join_in_reverse, 2, 0},
           {"yield_ring", yield_ring, 2, 0}, {"sleepers", sleepers, 2, 0},
           {"blocking_jobs", blocking_jobs, 2, 0},
           {"blocking_against_cancel", blocking_against_cancel, 2, 0},
-          {"poll_and_wakers", poll_and_wakers, 2, CORE},
-          {"poll_against_cancel", poll_against_cancel, 2, 0},
+          {"poll_and_wakers", poll_and_wakers, 2, CORE,
+           "POLL-WAKE-1 POLL-WAKE-2 POLL-WAKE-3"},
+          {"poll_against_cancel", poll_against_cancel, 2, 0, "POLL-CANCEL-1"},
+          {"steps_that_suspend", steps_that_suspend, 2, STACKS, "POLL-SUSPEND-1"},
           {"files", files, 2, 0});

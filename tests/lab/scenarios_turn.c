@@ -466,10 +466,10 @@ static int newest_first_of_two(ambit_cx *cx, void *arg)
     return on_two(cx, newest_first);
 }
 
-SCENARIOS(turn, {"newest_first", newest_first, 1, 0},
-          {"newest_first_of_two", newest_first_of_two, 1, 0},
-          {"woken_in_order", woken_in_order, 1, 0},
-          {"woken_in_order_of_two", woken_in_order_of_two, 1, 0},
-          {"spawners_are_held", spawners_are_held, 1, 0},
-          {"spawners_that_wait", spawners_that_wait, 1, 0},
-          {"polls_give_way", polls_give_way, 1, ORDERED});
+SCENARIOS(turn, {"newest_first", newest_first, 1, 0, "WRK-NEW-1"},
+          {"newest_first_of_two", newest_first_of_two, 1, 0, "WRK-NEW-1"},
+          {"woken_in_order", woken_in_order, 1, 0, "WRK-TURN-1"},
+          {"woken_in_order_of_two", woken_in_order_of_two, 1, 0, "WRK-TURN-1"},
+          {"spawners_are_held", spawners_are_held, 1, 0, "WRK-TURN-1"},
+          {"spawners_that_wait", spawners_that_wait, 1, 0, "WRK-TURN-1"},
+          {"polls_give_way", polls_give_way, 1, ORDERED, "POLL-TURN-1"});

@@ -363,6 +363,6 @@ static int who_runs(ambit_cx *cx, void *arg)
     return rc;
 }
 
-SCENARIOS(yield, {"yields_in_turn", yields_in_turn, 2, ORDERED},
+SCENARIOS(yield, {"yields_in_turn", yields_in_turn, 2, ORDERED, "TASK-YIELD-1"},
           {"yields_among_ends", yields_among_ends, 1, MANY},
-          {"who_runs", who_runs, 2, 0});
+          {"who_runs", who_runs, 2, 0, "TASK-SELF-1"});
