@@ -306,11 +306,13 @@ size_t stack_touched(const struct stack_arena *arena, const struct stack *stack)
 static bool guards_are_free(void)
 {
     static _Atomic int known; /* ORDER(guards) */
+#ifndef AMBIT_LAB
     /* ORDER(guards): relaxed.  Whoever asks finds the same. */
     int was = atomic_load_explicit(&known, memory_order_relaxed);
     if (was != 0) {
         return was > 0;
     }
+#endif /* there no run depends on one before */
     size_t page = page_size();
     void *probe = mmap(NULL, page, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

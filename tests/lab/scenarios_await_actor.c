@@ -123,6 +123,7 @@ static int await_server_against_cancel(ambit_cx *cx, void *arg)
 
 struct talk {
     ambit_ring *ring;
+    uint16_t to; /* where the opener runs: there a stack is to be had */
     struct tally sent, received;
 };
 
@@ -138,8 +139,8 @@ static int speaks(ambit_cx *cx, void *arg)
     struct end *s = arg;
     int rc = 0;
     while (s->left > 0 &&
-           (rc = ambit_await_ring_send(cx, &s->wait, s->talk->ring, 0, 1,
-                                       1)) == 0) {
+           (rc = ambit_await_ring_send(cx, &s->wait, s->talk->ring,
+                                       s->talk->to, 1, 1)) == 0) {
         s->left--;
         tally_up(&s->talk->sent);
     }
@@ -158,7 +159,7 @@ static int hears(ambit_cx *cx, void *arg)
 }
 
 /* Where the machines of the other worker wait nothing comes. */
-static int hears_at_0(ambit_cx *cx, void *arg)
+static int hears_there(ambit_cx *cx, void *arg)
 {
     struct talk *talk = *(struct talk **)arg;
     struct ambit_ring_message message;
@@ -173,13 +174,18 @@ static int talk_all(ambit_cx *cx, bool is_cancelled)
 {
     struct talk talk = {.ring = NULL}, *here = &talk;
     int rc = 0, inner = 0;
-    ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT) {
+    /* Where nobody hears for want of memory, nobody waits to speak. */
+    ambit_scope (cx, s, &rc) {
         if (ambit_ring_open(s, &talk.ring, .capacity = 1) < 0) {
             always(disturbed);
             break;
         }
-        want(ambit_spawn_with(s, hears_at_0, &here, .placement = AMBIT_PINNED,
-                              .worker = 0) == 0);
+        talk.to = ambit_ring_here(talk.ring);
+        if (ambit_spawn_with(s, hears_there, &here, .placement = AMBIT_PINNED,
+                             .worker = talk.to) < 0) {
+            always(disturbed);
+            break;
+        }
         ambit_scope (cx, machines, &inner, .policy = AMBIT_COLLECT) {
             struct end end = {.talk = here, .left = 2};
             for (int i = 0; i < 2; i++) {
