@@ -44,6 +44,7 @@ struct ambit_channel {
     bool closed_;
     struct ambit_line senders_;
     struct ambit_line receivers_;
+    struct ambit_backs backs_;
 };
 
 #define AMBIT_CHANNEL_ITEM_MAX 1024
@@ -59,7 +60,7 @@ struct ambit_channel {
 #define AMBIT_CHANNEL_INIT(array) \
     { (array), AMBIT_ITEM_SIZE_((array)[0]), \
       sizeof(array) / sizeof((array)[0]), 0, 0, 0, false, { { 0 } }, \
-      { { 0 } } }
+      { { 0 } }, { { 0 } } }
 
 /* The same at run time; `room` is for capacity items, and the channel's until
  * its fini.  0; -EINVAL for a capacity or size of 0; -E2BIG for items of more

@@ -40,11 +40,12 @@ struct ambit_unbounded {
     size_t bytes_;
     bool closed_;
     struct ambit_line receivers_;
+    struct ambit_backs backs_;
 };
 
 /* For items of a type; more than AMBIT_CHANNEL_ITEM_MAX bytes do not compile. */
 #define AMBIT_UNBOUNDED_INIT(type) \
-    { AMBIT_ITEM_SIZE_(type), NULL, NULL, 0, 0, false, { { 0 } } }
+    { AMBIT_ITEM_SIZE_(type), NULL, NULL, 0, 0, false, { { 0 } }, { { 0 } } }
 /* The same at run time.  0; -EINVAL for a size of 0; -E2BIG for items of more
  * than AMBIT_CHANNEL_ITEM_MAX bytes. */
 AMBIT_API int ambit_unbounded_init(struct ambit_unbounded *unbounded,

@@ -2,7 +2,7 @@
 /*
  * oneshot.c -- one value, once.
  *
- *   EMPTY --send--> SENT --receive--> TAKEN
+ *   EMPTY --send--> SENT --receive--> TAKEN --its poll task panics--> SENT
  *     |-- the last sender goes --> NO_SENDER
  *     '-- the receiver goes --> NO_RECEIVER <-- SENT
  *
@@ -128,11 +128,32 @@ int ambit_oneshot_receive(ambit_cx *cx, struct ambit_oneshot *oneshot,
     return receive(task_of(cx), oneshot, ret_value, NULL);
 }
 
+/* The room is free: the value went past it. */
+static void forget_value(struct await *await)
+{
+    struct ambit_oneshot *oneshot = CONTAINER_OF(
+        (void *)await->waiter.line, struct ambit_oneshot, line_);
+    if (await->value != 0) {
+        return;
+    }
+    oneshot_lock(oneshot);
+    RULE(AWAIT_END_4);
+    ASSERT(oneshot->state_ == TAKEN);
+    copy_bytes(oneshot->room_, await->waiter.item, oneshot->size_);
+    oneshot->state_ = SENT;
+    spin_unlock(&line_of(oneshot)->lock);
+}
+
+static const struct await_kind from_oneshot = {
+    .call_off = await_line_call_off,
+    .forget = forget_value,
+};
+
 int ambit_await_oneshot(ambit_cx *cx, struct ambit_await *wait,
                         struct ambit_oneshot *oneshot, void *ret_value)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter = await_enter_as(cx, wait, &from_oneshot, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter, receive(task_of(cx), oneshot, ret_value,

@@ -184,10 +184,20 @@ int ring_create(struct ring **ret_ring, struct runtime *runtime,
     return 0;
 }
 
+static void drop_backs(struct ring_door *door)
+{
+    while (door->back != NULL) {
+        struct ring_back *back = door->back;
+        door->back = back->next;
+        runtime_free(door->ring->runtime, SLAB_64, back);
+    }
+}
+
 void ring_destroy(struct ring *ring)
 {
     unsigned doors = ring->doors != NULL ? ring->workers * ring->kinds : 0;
     for (unsigned i = 0; i < doors; i++) {
+        drop_backs(&ring->doors[i]);
         free(ring->doors[i].streams);
         free(ring->doors[i].cells);
     }
@@ -265,6 +275,7 @@ static uint64_t sum_left(struct ring *ring, unsigned kind)
     uint64_t sum = 0;
     for (unsigned worker = 0; worker < ring->workers; worker++) {
         struct ring_door *door = ring_door(ring, worker, kind);
+        sum += ring_came(door);
         for (unsigned i = 0; i <= ring->workers; i++) {
             struct ring_stream *stream = &door->streams[i];
             sum += RING_PLACE(ring_tail(stream) - ring_head(stream));
@@ -347,6 +358,7 @@ static void add_door(struct ring_door *door, bool counted,
         *(counted ? &stats->added : &stats->accepted) +=
             RING_PLACE(ring_tail(stream));
     }
+    *(counted ? &stats->taken : &stats->received) -= ring_came(door);
     stats->doorbells += read_count(&door->rung);
 }
 

@@ -15,7 +15,7 @@
  *   UNB-COUNT-1  Its items and its memory are counted.
  *   UNB-CLOSE-1  After the close nothing is sent; what was is received.
  */
-#include "src/sync/line.h"
+#include "src/sync/back.h"
 
 #include "src/await.h"
 #include "src/task.h"
@@ -38,6 +38,11 @@ _Static_assert(BLOCK_BYTES - sizeof(struct block) >=
 static struct line *receivers(struct ambit_unbounded *unbounded)
 {
     return (struct line *)(void *)&unbounded->receivers_;
+}
+
+static struct backs *backs(struct ambit_unbounded *unbounded)
+{
+    return (struct backs *)(void *)&unbounded->backs_;
 }
 
 static void unbounded_lock(struct ambit_unbounded *unbounded)
@@ -70,6 +75,7 @@ void ambit_unbounded_fini(struct ambit_unbounded *unbounded)
         free(block);
         block = next;
     }
+    backs_free(backs(unbounded));
     unbounded->first_ = unbounded->last_ = NULL;
     unbounded->queued_ = 0;
     unbounded->bytes_ = 0;
@@ -112,6 +118,7 @@ static int put(struct ambit_unbounded *unbounded, const void *item,
     if (receiver != NULL) {
         RULE(UNB_ONCE_1);
         copy_bytes(receiver->item, item, size);
+        backs_number(backs(unbounded), receiver);
         line_grant(receivers(unbounded), receiver, 0, woken);
         return 0;
     }
@@ -130,18 +137,31 @@ static int put(struct ambit_unbounded *unbounded, const void *item,
     return 0;
 }
 
-/* 0, -EPIPE, -EAGAIN.  *ret_read: a block to be freed. */
+/* What has come back is in front. */
+static NOINLINE void take_back(struct ambit_unbounded *unbounded,
+                               void *ret_item, void **ret_read)
+{
+    size_t size = unbounded->item_size_;
+    *ret_read = back_take(backs(unbounded), ret_item, size);
+    unbounded->bytes_ -= back_bytes(size);
+}
+
+/* 0, -EPIPE, -EAGAIN.  *ret_read: to be freed. */
 static int take(struct ambit_unbounded *unbounded, void *ret_item,
-                struct block **ret_read)
+                void **ret_read)
 {
     struct block *first = unbounded->first_;
     size_t size = unbounded->item_size_;
     if (unbounded->queued_ == 0) {
         return unbounded->closed_ ? -EPIPE : -EAGAIN;
     }
+    unbounded->queued_--;
+    if (UNLIKELY(backs(unbounded)->first != NULL)) {
+        take_back(unbounded, ret_item, ret_read);
+        return 0;
+    }
     copy_bytes(ret_item, first->items + first->begin * size, size);
     first->begin++;
-    unbounded->queued_--;
     if (first->begin < first->end) {
         return 0;
     }
@@ -181,7 +201,7 @@ static inline int receive(struct task *task, struct ambit_unbounded *unbounded,
                           void *ret_item, struct line_waiter *waiter)
 {
     struct line_waiter own;
-    struct block *read = NULL;
+    void *read = NULL;
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
@@ -205,11 +225,41 @@ int ambit_unbounded_receive(ambit_cx *cx, struct ambit_unbounded *unbounded,
     return receive(task_of(cx), unbounded, ret_item, NULL);
 }
 
+static void forget_item(struct await *await)
+{
+    struct ambit_unbounded *unbounded = CONTAINER_OF(
+        (void *)await->waiter.line, struct ambit_unbounded, receivers_);
+    struct line_woken woken = {0};
+    size_t size = unbounded->item_size_;
+    if (await->value != 0) {
+        return;
+    }
+    struct back *spare = back_make(&await->waiter, size);
+    unbounded_lock(unbounded);
+    enum back_way way =
+        back_pass_on(backs(unbounded), receivers(unbounded), &await->waiter,
+                     size, &spare, &woken);
+    if (way == BACK_KEPT) {
+        unbounded->queued_++;
+        unbounded->bytes_ += back_bytes(size);
+    }
+    line_unlock(receivers(unbounded), &woken);
+    free(spare);
+    if (way == BACK_LOST) {
+        await_tell_lost(await, "an unbounded channel");
+    }
+}
+
+static const struct await_kind from_unbounded = {
+    .call_off = await_line_call_off,
+    .forget = forget_item,
+};
+
 int ambit_await_unbounded(ambit_cx *cx, struct ambit_await *wait,
                           struct ambit_unbounded *unbounded, void *ret_item)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter = await_enter_as(cx, wait, &from_unbounded, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter, receive(task_of(cx), unbounded, ret_item,
@@ -219,7 +269,7 @@ int ambit_await_unbounded(ambit_cx *cx, struct ambit_await *wait,
 int ambit_unbounded_try_receive(struct ambit_unbounded *unbounded,
                                 void *ret_item)
 {
-    struct block *read = NULL;
+    void *read = NULL;
     unbounded_lock(unbounded);
     int rc = take(unbounded, ret_item, &read);
     spin_unlock(&receivers(unbounded)->lock);

@@ -49,7 +49,7 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     channel_scenarios, stream_scenarios, sched_scenarios, ring_scenarios,
     boundary_scenarios, await_scenarios, await_task_scenarios,
     await_actor_scenarios, await_net_scenarios, steal_scenarios,
-    runtime_scenarios;
+    runtime_scenarios, await_back_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \
