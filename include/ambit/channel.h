@@ -67,9 +67,9 @@ struct ambit_channel {
  * than AMBIT_CHANNEL_ITEM_MAX bytes. */
 AMBIT_API int ambit_channel_init(struct ambit_channel *channel, void *room,
                                  uint32_t capacity, size_t item_size);
-/* Items that are left are lost to it: receive them before.  No permit may be
- * out either. */
-AMBIT_API void ambit_channel_fini(struct ambit_channel *channel);
+/* How many items are left, which are lost: receive them before.  A task is told so
+ * in the log of its runtime, too.  No permit may be out. */
+AMBIT_API uint32_t ambit_channel_fini(struct ambit_channel *channel);
 
 /* Waits for room, and puts a copy of *item at the end.  0; -EPIPE when it is
  * closed, before or meanwhile; -ECANCELED.  Cancel-safe: after a failure the
@@ -151,7 +151,8 @@ struct ambit_oneshot {
 /* 0; -EINVAL for a size of 0; -E2BIG as above. */
 AMBIT_API int ambit_oneshot_init(struct ambit_oneshot *oneshot, void *room,
                                  size_t size);
-AMBIT_API void ambit_oneshot_fini(struct ambit_oneshot *oneshot);
+/* True: a value was sent, and is lost; a task is told so in the log, too. */
+AMBIT_API bool ambit_oneshot_fini(struct ambit_oneshot *oneshot);
 
 /* Sends a copy of *value.  0 for the first; -EALREADY for all later ones; -EPIPE
  * when the receiver is gone, or all senders were said to be: not sent.  Never

@@ -17,6 +17,7 @@
  *   CHAN-CLOSE-1   Nothing is sent after the close.
  *   CHAN-CLOSE-2   What was sent before is received.
  *   CHAN-PERMIT-1  A place that is given back goes to the first who waits.
+ *   CHAN-END-1     What is left at the end is told.
  *
  * An item that comes back from a poll task (src/sync/back.h) counts among what is
  * reserved: it has a place, but none in the ring.
@@ -61,6 +62,11 @@ static void channel_unlock(struct ambit_channel *channel,
     line_unlock(senders(channel), woken);
 }
 
+static uint32_t items_in(struct ambit_channel *channel)
+{
+    return channel->queued_ + backs(channel)->count;
+}
+
 int ambit_channel_init(struct ambit_channel *channel, void *room,
                        uint32_t capacity, size_t item_size)
 {
@@ -77,15 +83,19 @@ int ambit_channel_init(struct ambit_channel *channel, void *room,
     return 0;
 }
 
-void ambit_channel_fini(struct ambit_channel *channel)
+uint32_t ambit_channel_fini(struct ambit_channel *channel)
 {
     line_fini(senders(channel), "a channel was ended while tasks wait to send");
     REQUIRE(receivers(channel)->first == NULL,
             "a channel was ended while tasks wait to receive");
     REQUIRE(channel->reserved_ == backs(channel)->count,
             "a channel was ended while a permit of it is out");
+    uint32_t left = items_in(channel);
     backs_free(backs(channel));
-    channel->reserved_ = 0;
+    channel->reserved_ = channel->queued_ = 0;
+    RULE(CHAN_END_1);
+    line_tell_left("a channel", left, "items");
+    return left;
 }
 
 /* --- with the lock held ---------------------------------------------------- */
@@ -434,11 +444,6 @@ void ambit_channel_abort(struct ambit_channel_permit *permit)
 }
 
 /* --- figures --------------------------------------------------------------- */
-
-static uint32_t items_in(struct ambit_channel *channel)
-{
-    return channel->queued_ + backs(channel)->count;
-}
 
 static uint32_t len_of_senders(struct ambit_channel *channel)
 {

@@ -10,6 +10,7 @@
  *
  *   ONESHOT-ONCE-1  One send wins; its value is received once.
  *   ONESHOT-DROP-1  Who is left is told that the other side is gone.
+ *   ONESHOT-END-1   A value that is left at the end is told.
  */
 #include "src/sync/line.h"
 
@@ -45,10 +46,14 @@ int ambit_oneshot_init(struct ambit_oneshot *oneshot, void *room, size_t size)
     return 0;
 }
 
-void ambit_oneshot_fini(struct ambit_oneshot *oneshot)
+bool ambit_oneshot_fini(struct ambit_oneshot *oneshot)
 {
     line_fini(line_of(oneshot),
               "a oneshot was ended while a task waits to receive");
+    bool left = oneshot->state_ == SENT;
+    RULE(ONESHOT_END_1);
+    line_tell_left("a oneshot", left, "value");
+    return left;
 }
 
 /* Lock held, EMPTY. */

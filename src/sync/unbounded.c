@@ -14,6 +14,7 @@
  *   UNB-SEND-1   A send that fails has sent nothing.
  *   UNB-COUNT-1  Its items and its memory are counted.
  *   UNB-CLOSE-1  After the close nothing is sent; what was is received.
+ *   UNB-END-1    What is left at the end is told.
  */
 #include "src/sync/back.h"
 
@@ -65,10 +66,11 @@ int ambit_unbounded_init(struct ambit_unbounded *unbounded, size_t item_size)
     return 0;
 }
 
-void ambit_unbounded_fini(struct ambit_unbounded *unbounded)
+uint64_t ambit_unbounded_fini(struct ambit_unbounded *unbounded)
 {
     line_fini(receivers(unbounded),
               "an unbounded channel was ended while tasks wait to receive");
+    uint64_t left = unbounded->queued_;
     struct block *block = unbounded->first_;
     while (block != NULL) {
         struct block *next = block->next;
@@ -79,6 +81,9 @@ void ambit_unbounded_fini(struct ambit_unbounded *unbounded)
     unbounded->first_ = unbounded->last_ = NULL;
     unbounded->queued_ = 0;
     unbounded->bytes_ = 0;
+    RULE(UNB_END_1);
+    line_tell_left("an unbounded channel", left, "items");
+    return left;
 }
 
 /* --- with the lock held ---------------------------------------------------- */

@@ -92,21 +92,18 @@ static int answers(ambit_cx *cx, void *arg)
     return 0;
 }
 
-/* In the order in which they were sent; how many. */
+/* How many: those of the unbounded channel in the order in which they were sent;
+ * of the channel one, and what its end tells of the rest. */
 static int64_t left_in(struct lot *lot)
 {
     int item = 0, before = 0;
-    int64_t left = 0;
-    for (; ambit_channel_try_receive(&lot->channel, &item) == 0; left++) {
-        always(item > before);
-        before = item;
-    }
-    before = 0;
+    int64_t left = ambit_channel_try_receive(&lot->channel, &item) == 0;
     for (; ambit_unbounded_try_receive(&lot->unbounded, &item) == 0; left++) {
         always(item > before);
         before = item;
     }
-    return left + (ambit_oneshot_try_receive(&lot->oneshot, &item) == 0);
+    return left + ambit_oneshot_fini(&lot->oneshot) +
+           ambit_channel_fini(&lot->channel);
 }
 
 static int await_items_and_panic(ambit_cx *cx, void *arg)
@@ -130,9 +127,7 @@ static int await_items_and_panic(ambit_cx *cx, void *arg)
     }
     always(tally_get(&lot.sent) == tally_get(&lot.received) + left_in(&lot) +
                                        lost_items(cx));
-    ambit_channel_fini(&lot.channel);
-    ambit_unbounded_fini(&lot.unbounded);
-    ambit_oneshot_fini(&lot.oneshot);
+    always(ambit_unbounded_fini(&lot.unbounded) == 0);
     return rc == -EOWNERDEAD ? 0 : rc;
 }
 
