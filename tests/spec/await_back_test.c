@@ -316,6 +316,97 @@ static int back_to_the_end(ambit_cx *cx, void *arg)
     return 0;
 }
 
+/* --- a ring, from another worker --------------------------------------------- */
+
+struct far {
+    struct givers givers;
+    struct hold hold; /* keeps the worker on which it waits */
+    ambit_waker waker;
+    uint64_t value;
+};
+
+struct far_machine {
+    struct mine mine;
+    struct far *far;
+    bool is_begun;
+};
+
+/* Begins there, is given it there, and panics here meanwhile. */
+static int panics_elsewhere(ambit_cx *cx, void *state)
+{
+    struct far_machine *s = state;
+    struct givers *g = &s->far->givers;
+    if (!s->is_begun) {
+        s->is_begun = true;
+        g->here = ambit_ring_here(g->ring);
+        s->far->waker = ambit_cx_waker(cx);
+        WANT_EQ(await_mine(cx, g, &s->mine), AMBIT_PENDING);
+        count_up(&g->begun);
+        return AMBIT_PENDING;
+    }
+    WANT(ambit_ring_here(g->ring) != g->here);
+    count_up(&s->far->hold.gate);
+    ambit_time end = ambit_after(ambit_s(SPEC_PATIENCE_S));
+    while (len_of(g) > 0 && ambit_now().ns < end.ns) {
+        sched_yield();
+    }
+    WANT_EQ(len_of(g), 0);
+    ambit_panic(cx, "here it does not know what it has there");
+}
+
+static int takes_there(ambit_cx *cx, void *arg)
+{
+    struct far *far = *(struct far **)arg;
+    (void)cx;
+    WANT_EQ(take(&far->givers, &far->value), 0);
+    return 0;
+}
+
+/* The main task keeps its own worker until the machine has begun on the other. */
+static void give_and_panic(ambit_cx *cx, ambit_region *region, struct far *far)
+{
+    struct far_machine machine = {.far = far};
+    struct hold *hold = &far->hold;
+    WANT_EQ(ambit_spawn_poll(region, panics_elsewhere, &machine), 0);
+    WANT(spin_until(&far->givers.begun, 1));
+    WANT(far->givers.here != ambit_ring_here(far->givers.ring));
+    WANT_EQ(ambit_spawn_with(region, hold_worker, &hold,
+                             .placement = AMBIT_PINNED,
+                             .worker = far->givers.here), 0);
+    WANT(spin_until(&hold->here, 1));
+    WANT_EQ(give(&far->givers, 21), 0);
+    WANT_EQ(len_of(&far->givers), 21 * (far->givers.from == SUM) +
+                                      (far->givers.from != SUM));
+    WANT_EQ(ambit_wake(far->waker), 0);
+    WANT_EQ(ambit_yield(cx), 0);
+}
+
+static int comes_back_from_elsewhere(ambit_cx *cx, void *arg)
+{
+    (void)arg;
+    for (enum from from = MESSAGE; from <= SUM; from++) {
+        struct far far = {.value = 0}, *there = &far;
+        int rc = 0, inner = 0;
+        ambit_scope (cx, region, &rc) {
+            reopen(region, &far.givers, from);
+            ambit_scope (cx, machines, &inner, .policy = AMBIT_COLLECT) {
+                give_and_panic(cx, machines, &far);
+            }
+            WANT_EQ(inner, -EOWNERDEAD);
+            ambit_scope (cx, takers, &inner) {
+                WANT_EQ(ambit_spawn_with(takers, takes_there, &there,
+                                         .placement = AMBIT_PINNED,
+                                         .worker = far.givers.here), 0);
+            }
+            WANT_EQ(far.value, 21);
+            WANT_EQ(len_of(&far.givers), 0);
+            end(&far.givers);
+        }
+        WANT_EQ(rc, 0);
+    }
+    return 0;
+}
+
 /* --- oneshot ----------------------------------------------------------------- */
 
 struct asker {
@@ -363,13 +454,15 @@ static int a_value_comes_back(ambit_cx *cx, void *arg)
 /* Goal: an item that a panic did not look at is received by the next, in its
  * order.  Method: machines in line are given an item each, and panic in the step
  * that follows; what is received then, with more items than there is room for; a
- * task that waits meanwhile; nobody, to the end of the ring. */
+ * task that waits meanwhile; nobody, to the end of the ring; a panic on another
+ * worker than the one where the message is. */
 Spec(AWAIT_END_4, what_a_panic_did_not_look_at_is_received_by_the_next)
 {
     spec_on(1, come_back_in_order);
     spec_on(1, sums_come_back);
     spec_on(1, who_waits_is_next);
     spec_on(1, back_to_the_end);
+    spec_on(2, comes_back_from_elsewhere);
     WANT(spec_logged("\"way back\" has ended with 1 messages"));
     WANT(spec_logged("\"way back\" has ended with 77 of tag 9"));
     spec_on_1_and_2_workers(a_value_comes_back);
