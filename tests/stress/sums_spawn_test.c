@@ -263,9 +263,12 @@ static void fill_queue_exactly(ambit_cx *cx, uint32_t limit)
                          submit_some_way(cx, &flow, 2 * i + 1));
         }
         WANT_EQ(count_get(&flow.ledger.sent.n), limit);
-        for (int64_t i = 0; i < 2; i++) { /* by either call */
-            ledger_offer(&flow.ledger, i, submit_some_way(cx, &flow, i));
+        ledger_offer(&flow.ledger, 1001, submit_some_way(cx, &flow, 1001));
+        WANT_EQ(count_get(&flow.ledger.refused.n), 1);
+        if (count_get(&flow.ledger.refused.n) == 0) {
+            count_up(&hold->gate); /* or the call would wait for it */
         }
+        ledger_offer(&flow.ledger, 1000, submit_some_way(cx, &flow, 1000));
         WANT_EQ(count_get(&flow.ledger.refused.n), 2);
         count_up(&hold->gate);
     }
