@@ -119,9 +119,9 @@ int64_t line_wait(struct line *line, struct line_waiter *waiter,
     return line_wait_under(line, line, waiter, task, kind);
 }
 
-void line_tell_left(const char *object, uint64_t left, const char *what)
+void line_log_left(const char *object, uint64_t left, const char *what)
 {
-    if (left > 0 && worker_self != NULL) {
+    if (worker_self != NULL) {
         log_line(worker_self->runtime, AMBIT_LOG_WARNING,
                  "%s has ended with %llu %s that nobody received", object,
                  (unsigned long long)left, what);

@@ -142,31 +142,18 @@ static int put(struct ambit_unbounded *unbounded, const void *item,
     return 0;
 }
 
-/* What has come back is in front. */
-static NOINLINE void take_back(struct ambit_unbounded *unbounded,
-                               void *ret_item, void **ret_read)
-{
-    size_t size = unbounded->item_size_;
-    *ret_read = back_take(backs(unbounded), ret_item, size);
-    unbounded->bytes_ -= back_bytes(size);
-}
-
-/* 0, -EPIPE, -EAGAIN.  *ret_read: to be freed. */
+/* 0, -EPIPE, -EAGAIN.  *ret_read: a block to be freed. */
 static int take(struct ambit_unbounded *unbounded, void *ret_item,
-                void **ret_read)
+                struct block **ret_read)
 {
     struct block *first = unbounded->first_;
     size_t size = unbounded->item_size_;
     if (unbounded->queued_ == 0) {
         return unbounded->closed_ ? -EPIPE : -EAGAIN;
     }
-    unbounded->queued_--;
-    if (UNLIKELY(backs(unbounded)->first != NULL)) {
-        take_back(unbounded, ret_item, ret_read);
-        return 0;
-    }
     copy_bytes(ret_item, first->items + first->begin * size, size);
     first->begin++;
+    unbounded->queued_--;
     if (first->begin < first->end) {
         return 0;
     }
@@ -202,16 +189,37 @@ int ambit_unbounded_send(struct ambit_unbounded *unbounded, const void *item)
     return rc;
 }
 
+static inline bool has_back(struct ambit_unbounded *unbounded)
+{
+    return backs(unbounded)->first != NULL;
+}
+
+/* With the lock, which it gives up: what has come back is in front. */
+static NOINLINE int receive_back(struct ambit_unbounded *unbounded,
+                                 void *ret_item)
+{
+    size_t size = unbounded->item_size_;
+    struct back *back = back_take(backs(unbounded), ret_item, size);
+    unbounded->queued_--;
+    unbounded->bytes_ -= back_bytes(size);
+    spin_unlock(&receivers(unbounded)->lock);
+    free(back);
+    return 0;
+}
+
 static inline int receive(struct task *task, struct ambit_unbounded *unbounded,
                           void *ret_item, struct line_waiter *waiter)
 {
     struct line_waiter own;
-    void *read = NULL;
+    struct block *read = NULL;
     int rc = park_check(task);
     if (rc < 0) {
         return rc;
     }
     unbounded_lock(unbounded);
+    if (UNLIKELY(has_back(unbounded))) {
+        return receive_back(unbounded, ret_item);
+    }
     rc = take(unbounded, ret_item, &read);
     if (rc == -EAGAIN) {
         waiter = line_waiter_or(waiter, &own);
@@ -274,8 +282,11 @@ int ambit_await_unbounded(ambit_cx *cx, struct ambit_await *wait,
 int ambit_unbounded_try_receive(struct ambit_unbounded *unbounded,
                                 void *ret_item)
 {
-    void *read = NULL;
+    struct block *read = NULL;
     unbounded_lock(unbounded);
+    if (UNLIKELY(has_back(unbounded))) {
+        return receive_back(unbounded, ret_item);
+    }
     int rc = take(unbounded, ret_item, &read);
     spin_unlock(&receivers(unbounded)->lock);
     free(read);
