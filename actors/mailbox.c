@@ -372,6 +372,7 @@ struct message *mailbox_pop(struct mailbox *mailbox,
     *ret_spent = NULL;
     if (next != NULL) {
         __builtin_prefetch(next->ahead);
+        RULE(MBX_ONCE_1);
         mailbox->head = next;
         *ret_spent = head;
     }

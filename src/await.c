@@ -10,6 +10,7 @@
 #include "src/await.h"
 
 #include "src/poll.h"
+#include "src/runtime.h"
 #include "src/worker.h"
 
 _Static_assert(sizeof(struct await) <= sizeof(struct ambit_await),
@@ -241,6 +242,17 @@ static bool abandon(struct await *await)
     }
     await_end(await);
     return true;
+}
+
+void await_tell_lost(struct await *await, const char *what)
+{
+    struct runtime *runtime = task_runtime(await->task);
+    RULE(AWAIT_END_5);
+    count_shared(&runtime->lost_items);
+    log_line(runtime, AMBIT_LOG_ERROR,
+             "task \"%s\" panicked before it looked at what it was given by "
+             "%s, which is lost: there is no memory to keep it for others",
+             task_name(await->task), what);
 }
 
 /* All are asked before one is waited for: a close may wait for a read that is

@@ -148,6 +148,10 @@ enum await_off await_line_call_off(struct await *await);
 /* By line_unlock(): a waiter of ours has been granted. */
 void await_granted(struct line_waiter *waiter);
 
+/* By a forget(): there is no memory for what its task was given by such an
+ * object, and did not look at. */
+void await_tell_lost(struct await *await, const char *what);
+
 /* A poll task ends: by a return, or by a panic, which may wait. */
 void await_require_none(struct task *task);
 void await_abandon_all(struct task *task);

@@ -45,6 +45,7 @@ struct runtime {
     _Atomic uint32_t unstarted;                     /* ORDER(unstarted) */
     _Atomic uint64_t late_replies;                  /* ORDER(stats) */
     _Atomic uint64_t dropped_messages;              /* ORDER(stats) */
+    _Atomic uint64_t lost_items;                    /* ORDER(stats) */
     _Atomic uint64_t foreign_numbers;               /* ORDER(random) */
     struct worker_stats foreign; /* counts of threads that are no workers */
     _Atomic(struct note *) stop_note; /* of the run's root; ORDER(stop-note) */

@@ -33,7 +33,10 @@
  *           behind goes on in the same step; a grant that was first stands.
  *   end     A poll task that returns while a wait of its own is under way is a
  *           bug, and ends the process with a sentence.  One that panics leaves
- *           the lines it stood in, and its state stays until nobody else uses it.
+ *           the lines it stood in, and its state stays until nobody else uses it;
+ *           what it was granted and did not look at goes to the next: a permit,
+ *           a place, an item, which is then in front of those sent later.
+ *   fini    A wait is under way until it has answered, or its task has ended.
  *   thread  The task of the cx, in a step of its own.  None suspends.
  *   errors  Those of the call, besides -ECANCELED; each is given below.
  */

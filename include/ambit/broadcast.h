@@ -53,6 +53,7 @@ struct ambit_broadcast {
 AMBIT_API int ambit_broadcast_init(struct ambit_broadcast *broadcast,
                                    void *room, uint32_t capacity,
                                    size_t item_size);
+/* What is in it is kept for who is late, and was sent to nobody: it is not told. */
 AMBIT_API void ambit_broadcast_fini(struct ambit_broadcast *broadcast);
 
 /* A copy of *item to all, those who come later within capacity too.  0; -EPIPE

@@ -44,6 +44,7 @@ struct ambit_channel {
     bool closed_;
     struct ambit_line senders_;
     struct ambit_line receivers_;
+    struct ambit_backs backs_;
 };
 
 #define AMBIT_CHANNEL_ITEM_MAX 1024
@@ -59,16 +60,16 @@ struct ambit_channel {
 #define AMBIT_CHANNEL_INIT(array) \
     { (array), AMBIT_ITEM_SIZE_((array)[0]), \
       sizeof(array) / sizeof((array)[0]), 0, 0, 0, false, { { 0 } }, \
-      { { 0 } } }
+      { { 0 } }, { { 0 } } }
 
 /* The same at run time; `room` is for capacity items, and the channel's until
  * its fini.  0; -EINVAL for a capacity or size of 0; -E2BIG for items of more
  * than AMBIT_CHANNEL_ITEM_MAX bytes. */
 AMBIT_API int ambit_channel_init(struct ambit_channel *channel, void *room,
                                  uint32_t capacity, size_t item_size);
-/* Items that are left are lost to it: receive them before.  No permit may be
- * out either. */
-AMBIT_API void ambit_channel_fini(struct ambit_channel *channel);
+/* How many items are left, which are lost: receive them before.  A task is told so
+ * in the log of its runtime, too.  No permit may be out. */
+AMBIT_API uint32_t ambit_channel_fini(struct ambit_channel *channel);
 
 /* Waits for room, and puts a copy of *item at the end.  0; -EPIPE when it is
  * closed, before or meanwhile; -ECANCELED.  Cancel-safe: after a failure the
@@ -150,7 +151,8 @@ struct ambit_oneshot {
 /* 0; -EINVAL for a size of 0; -E2BIG as above. */
 AMBIT_API int ambit_oneshot_init(struct ambit_oneshot *oneshot, void *room,
                                  size_t size);
-AMBIT_API void ambit_oneshot_fini(struct ambit_oneshot *oneshot);
+/* True: a value was sent, and is lost; a task is told so in the log, too. */
+AMBIT_API bool ambit_oneshot_fini(struct ambit_oneshot *oneshot);
 
 /* Sends a copy of *value.  0 for the first; -EALREADY for all later ones; -EPIPE
  * when the receiver is gone, or all senders were said to be: not sent.  Never

@@ -30,7 +30,7 @@
  *
  * ACCEPTED IS NOT HANDLED.  A call that answers 0 has put the message into the
  * target's queue, once.  What is left there when the region closes is lost, and
- * the log tells how many.
+ * the log tells how many, and of each counted tag how much.
  *
  * WHEN.  ambit_ring_try_send() and _try_send_many() may leave the message for
  * the target to see until 64 are together, this worker's next turn (when its

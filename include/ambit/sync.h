@@ -46,6 +46,9 @@ AMBIT_BEGIN
 struct ambit_line {
     uint64_t room_[3];
 };
+struct ambit_backs {
+    uint64_t room_[2];
+};
 
 /* --- semaphore ------------------------------------------------------------- */
 

@@ -40,17 +40,19 @@ struct ambit_unbounded {
     size_t bytes_;
     bool closed_;
     struct ambit_line receivers_;
+    struct ambit_backs backs_;
 };
 
 /* For items of a type; more than AMBIT_CHANNEL_ITEM_MAX bytes do not compile. */
 #define AMBIT_UNBOUNDED_INIT(type) \
-    { AMBIT_ITEM_SIZE_(type), NULL, NULL, 0, 0, false, { { 0 } } }
+    { AMBIT_ITEM_SIZE_(type), NULL, NULL, 0, 0, false, { { 0 } }, { { 0 } } }
 /* The same at run time.  0; -EINVAL for a size of 0; -E2BIG for items of more
  * than AMBIT_CHANNEL_ITEM_MAX bytes. */
 AMBIT_API int ambit_unbounded_init(struct ambit_unbounded *unbounded,
                                    size_t item_size);
-/* Gives its memory back, a static one's too; items that are left are lost. */
-AMBIT_API void ambit_unbounded_fini(struct ambit_unbounded *unbounded);
+/* Gives its memory back, a static one's too.  How many items are left, which are
+ * lost; a task is told so in the log of its runtime, too. */
+AMBIT_API uint64_t ambit_unbounded_fini(struct ambit_unbounded *unbounded);
 
 /* Puts a copy of *item at the end.  0; -EPIPE when it is closed; -ENOMEM: not
  * sent.  Never suspends, no cancel point.  Any thread. */

@@ -64,6 +64,7 @@ void ambit_runtime_stats(ambit_runtime *public,
         .driver_flags = runtime->probe.names,
         .late_replies = read_counter(&runtime->late_replies),
         .dropped_messages = read_counter(&runtime->dropped_messages),
+        .lost_items = read_counter(&runtime->lost_items),
     };
     add(&sum, &runtime->foreign);
     for (unsigned i = 0; i < runtime->inited; i++) {

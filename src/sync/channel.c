@@ -17,13 +17,18 @@
  *   CHAN-CLOSE-1   Nothing is sent after the close.
  *   CHAN-CLOSE-2   What was sent before is received.
  *   CHAN-PERMIT-1  A place that is given back goes to the first who waits.
+ *   CHAN-END-1     What is left at the end is told.
+ *
+ * An item that comes back from a poll task (src/sync/back.h) counts among what is
+ * reserved: it has a place, but none in the ring.
  */
-#include "src/sync/line.h"
+#include "src/sync/back.h"
 
 #include "src/await.h"
 #include "src/task.h"
 
 #include <ambit/channel.h>
+#include <stdlib.h>
 
 _Static_assert(sizeof(struct line) == sizeof(struct ambit_line),
                "what a user makes room for");
@@ -38,6 +43,11 @@ static struct line *receivers(struct ambit_channel *channel)
     return (struct line *)(void *)&channel->receivers_;
 }
 
+static struct backs *backs(struct ambit_channel *channel)
+{
+    return (struct backs *)(void *)&channel->backs_;
+}
+
 static void channel_lock(struct ambit_channel *channel)
 {
     REQUIRE(channel->capacity_ != 0, "a channel was used that nobody made");
@@ -47,8 +57,14 @@ static void channel_lock(struct ambit_channel *channel)
 static void channel_unlock(struct ambit_channel *channel,
                            struct line_woken *woken)
 {
-    CHECK(channel->queued_ + channel->reserved_ <= channel->capacity_);
+    CHECK(channel->queued_ + channel->reserved_ <=
+          channel->capacity_ + backs(channel)->count);
     line_unlock(senders(channel), woken);
+}
+
+static uint32_t items_in(struct ambit_channel *channel)
+{
+    return channel->queued_ + backs(channel)->count;
 }
 
 int ambit_channel_init(struct ambit_channel *channel, void *room,
@@ -67,13 +83,19 @@ int ambit_channel_init(struct ambit_channel *channel, void *room,
     return 0;
 }
 
-void ambit_channel_fini(struct ambit_channel *channel)
+uint32_t ambit_channel_fini(struct ambit_channel *channel)
 {
     line_fini(senders(channel), "a channel was ended while tasks wait to send");
     REQUIRE(receivers(channel)->first == NULL,
             "a channel was ended while tasks wait to receive");
-    REQUIRE(channel->reserved_ == 0,
+    REQUIRE(channel->reserved_ == backs(channel)->count,
             "a channel was ended while a permit of it is out");
+    uint32_t left = items_in(channel);
+    backs_free(backs(channel));
+    channel->reserved_ = channel->queued_ = 0;
+    RULE(CHAN_END_1);
+    line_tell_left("a channel", left, "items");
+    return left;
 }
 
 /* --- with the lock held ---------------------------------------------------- */
@@ -97,6 +119,7 @@ ALWAYS_INLINE static void put(struct ambit_channel *channel, const void *item,
     RULE(CHAN_ORDER_1);
     if (receiver != NULL) {
         copy_bytes(receiver->item, item, channel->item_size_);
+        backs_number(backs(channel), receiver);
         line_grant(receivers(channel), receiver, 0, woken);
         return;
     }
@@ -251,6 +274,20 @@ int ambit_channel_try_send(struct ambit_channel *channel, const void *item)
     return enter(channel, item, NULL, NULL);
 }
 
+/* With the lock, which it gives up: what has come back is in front. */
+static NOINLINE int leave_with_back(struct ambit_channel *channel,
+                                    void *ret_item)
+{
+    struct line_woken woken = {0};
+    struct back *back =
+        back_take(backs(channel), ret_item, channel->item_size_);
+    channel->reserved_--;
+    serve_senders(channel, &woken);
+    channel_unlock(channel, &woken);
+    free(back);
+    return 0;
+}
+
 /* Without a task: -EAGAIN in place of a wait. */
 ALWAYS_INLINE static int leave(struct ambit_channel *channel, void *ret_item,
                         struct task *task, struct line_waiter *waiter)
@@ -258,6 +295,9 @@ ALWAYS_INLINE static int leave(struct ambit_channel *channel, void *ret_item,
     struct line_waiter own;
     struct line_woken woken = {0};
     channel_lock(channel);
+    if (UNLIKELY(backs(channel)->first != NULL)) {
+        return leave_with_back(channel, ret_item);
+    }
     int rc = take(channel, ret_item, &woken);
     if (rc == -EAGAIN && task != NULL) {
         waiter = line_waiter_or(waiter, &own);
@@ -277,12 +317,38 @@ int ambit_channel_receive(ambit_cx *cx, struct ambit_channel *channel,
     return rc < 0 ? rc : leave(channel, ret_item, task, NULL);
 }
 
+static void forget_item(struct await *await)
+{
+    struct ambit_channel *channel = CONTAINER_OF(
+        (void *)await->waiter.line, struct ambit_channel, receivers_);
+    struct line_woken woken = {0};
+    if (await->value != 0) {
+        return;
+    }
+    struct back *spare = back_make(&await->waiter, channel->item_size_);
+    channel_lock(channel);
+    enum back_way way =
+        back_pass_on(backs(channel), receivers(channel), &await->waiter,
+                     channel->item_size_, &spare, &woken);
+    channel->reserved_ += way == BACK_KEPT;
+    channel_unlock(channel, &woken);
+    free(spare);
+    if (way == BACK_LOST) {
+        await_tell_lost(await, "a channel");
+    }
+}
+
+static const struct await_kind from_channel = {
+    .call_off = await_line_call_off,
+    .forget = forget_item,
+};
+
 int ambit_await_receive(ambit_cx *cx, struct ambit_await *wait,
                         struct ambit_channel *channel, void *ret_item)
 {
     struct task *task = task_of(cx);
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter = await_enter_as(cx, wait, &from_channel, &rc);
     if (waiter == NULL) {
         return rc;
     }
@@ -379,26 +445,37 @@ void ambit_channel_abort(struct ambit_channel_permit *permit)
 
 /* --- figures --------------------------------------------------------------- */
 
-static uint32_t figure(struct ambit_channel *channel, const uint32_t *which)
+static uint32_t len_of_senders(struct ambit_channel *channel)
+{
+    return senders(channel)->len;
+}
+
+static uint32_t len_of_receivers(struct ambit_channel *channel)
+{
+    return receivers(channel)->len;
+}
+
+static uint32_t figure(struct ambit_channel *channel,
+                       uint32_t (*which)(struct ambit_channel *channel))
 {
     struct line_woken none = {0};
     channel_lock(channel);
-    uint32_t value = *which;
+    uint32_t value = which(channel);
     channel_unlock(channel, &none);
     return value;
 }
 
 uint32_t ambit_channel_len(struct ambit_channel *channel)
 {
-    return figure(channel, &channel->queued_);
+    return figure(channel, items_in);
 }
 
 uint32_t ambit_channel_senders(struct ambit_channel *channel)
 {
-    return figure(channel, &senders(channel)->len);
+    return figure(channel, len_of_senders);
 }
 
 uint32_t ambit_channel_receivers(struct ambit_channel *channel)
 {
-    return figure(channel, &receivers(channel)->len);
+    return figure(channel, len_of_receivers);
 }

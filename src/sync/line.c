@@ -8,6 +8,7 @@
 #include "src/sync/line.h"
 
 #include "src/await.h"
+#include "src/runtime.h"
 #include "src/task.h"
 #include "src/worker.h"
 
@@ -116,4 +117,13 @@ int64_t line_wait(struct line *line, struct line_waiter *waiter,
                   struct task *task, enum park_kind kind)
 {
     return line_wait_under(line, line, waiter, task, kind);
+}
+
+void line_log_left(const char *object, uint64_t left, const char *what)
+{
+    if (worker_self != NULL) {
+        log_line(worker_self->runtime, AMBIT_LOG_WARNING,
+                 "%s has ended with %llu %s that nobody received", object,
+                 (unsigned long long)left, what);
+    }
 }

@@ -111,6 +111,18 @@ void line_grant_all(struct line *line, int64_t value,
 /* Who calls: the task, or this thread where no task of ours runs. */
 const void *line_caller(void);
 
+void line_log_left(const char *object, uint64_t left, const char *what);
+
+/* A task ends an object in which so many were left: a line in its runtime's
+ * log.  No lock is held. */
+static inline void line_tell_left(const char *object, uint64_t left,
+                                  const char *what)
+{
+    if (UNLIKELY(left > 0)) {
+        line_log_left(object, left, what);
+    }
+}
+
 /* The object's end.  Waits until nobody is about to let go of the lock; a
  * waiter that is left is a bug of the caller's, told in that sentence. */
 #define line_fini(line_, sentence) \

@@ -2,7 +2,7 @@
 /*
  * oneshot.c -- one value, once.
  *
- *   EMPTY --send--> SENT --receive--> TAKEN
+ *   EMPTY --send--> SENT --receive--> TAKEN --its poll task panics--> SENT
  *     |-- the last sender goes --> NO_SENDER
  *     '-- the receiver goes --> NO_RECEIVER <-- SENT
  *
@@ -10,6 +10,7 @@
  *
  *   ONESHOT-ONCE-1  One send wins; its value is received once.
  *   ONESHOT-DROP-1  Who is left is told that the other side is gone.
+ *   ONESHOT-END-1   A value that is left at the end is told.
  */
 #include "src/sync/line.h"
 
@@ -45,10 +46,14 @@ int ambit_oneshot_init(struct ambit_oneshot *oneshot, void *room, size_t size)
     return 0;
 }
 
-void ambit_oneshot_fini(struct ambit_oneshot *oneshot)
+bool ambit_oneshot_fini(struct ambit_oneshot *oneshot)
 {
     line_fini(line_of(oneshot),
               "a oneshot was ended while a task waits to receive");
+    bool left = oneshot->state_ == SENT;
+    RULE(ONESHOT_END_1);
+    line_tell_left("a oneshot", left, "value");
+    return left;
 }
 
 /* Lock held, EMPTY. */
@@ -128,11 +133,32 @@ int ambit_oneshot_receive(ambit_cx *cx, struct ambit_oneshot *oneshot,
     return receive(task_of(cx), oneshot, ret_value, NULL);
 }
 
+/* The room is free: the value went past it. */
+static void forget_value(struct await *await)
+{
+    struct ambit_oneshot *oneshot = CONTAINER_OF(
+        (void *)await->waiter.line, struct ambit_oneshot, line_);
+    if (await->value != 0) {
+        return;
+    }
+    oneshot_lock(oneshot);
+    RULE(AWAIT_END_4);
+    ASSERT(oneshot->state_ == TAKEN);
+    copy_bytes(oneshot->room_, await->waiter.item, oneshot->size_);
+    oneshot->state_ = SENT;
+    spin_unlock(&line_of(oneshot)->lock);
+}
+
+static const struct await_kind from_oneshot = {
+    .call_off = await_line_call_off,
+    .forget = forget_value,
+};
+
 int ambit_await_oneshot(ambit_cx *cx, struct ambit_await *wait,
                         struct ambit_oneshot *oneshot, void *ret_value)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter = await_enter_as(cx, wait, &from_oneshot, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter, receive(task_of(cx), oneshot, ret_value,

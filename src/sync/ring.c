@@ -12,6 +12,7 @@
  *
  *   RING-CLOSE-1  After the close nothing is accepted.
  *   RING-END-1    It goes when nobody has it, and tells what is left.
+ *   RING-END-2    So it does of sums.
  */
 #include "src/sync/ring.h"
 
@@ -183,10 +184,20 @@ int ring_create(struct ring **ret_ring, struct runtime *runtime,
     return 0;
 }
 
+static void drop_backs(struct ring_door *door)
+{
+    while (door->back != NULL) {
+        struct ring_back *back = door->back;
+        door->back = back->next;
+        runtime_free(door->ring->runtime, SLAB_64, back);
+    }
+}
+
 void ring_destroy(struct ring *ring)
 {
     unsigned doors = ring->doors != NULL ? ring->workers * ring->kinds : 0;
     for (unsigned i = 0; i < doors; i++) {
+        drop_backs(&ring->doors[i]);
         free(ring->doors[i].streams);
         free(ring->doors[i].cells);
     }
@@ -259,6 +270,44 @@ static uint64_t count_left(struct ring *ring)
     return stats.accepted - stats.received;
 }
 
+static uint64_t sum_left(struct ring *ring, unsigned kind)
+{
+    uint64_t sum = 0;
+    for (unsigned worker = 0; worker < ring->workers; worker++) {
+        struct ring_door *door = ring_door(ring, worker, kind);
+        sum += ring_came(door);
+        for (unsigned i = 0; i <= ring->workers; i++) {
+            struct ring_stream *stream = &door->streams[i];
+            sum += RING_PLACE(ring_tail(stream) - ring_head(stream));
+        }
+    }
+    return sum;
+}
+
+static unsigned tag_of(const struct ring *ring, unsigned kind)
+{
+    unsigned tag = 0;
+    while (ring->kind_of[tag] != kind) {
+        tag++;
+    }
+    return tag;
+}
+
+static void tell_sums_left(struct ring *ring)
+{
+    for (unsigned kind = RING_COUNTED; kind < ring->kinds; kind++) {
+        uint64_t sum = sum_left(ring, kind);
+        RULE(RING_END_2);
+        if (sum > 0) {
+            log_line(ring->runtime, AMBIT_LOG_WARNING,
+                     "ring \"%s\" has ended with %llu of tag %u that nobody "
+                     "took",
+                     name_of(ring), (unsigned long long)sum,
+                     tag_of(ring, kind));
+        }
+    }
+}
+
 uint64_t ring_retire(struct ring *ring, struct task *task)
 {
     ring->closer = task;
@@ -277,6 +326,7 @@ uint64_t ring_retire(struct ring *ring, struct task *task)
                  "received",
                  name_of(ring), (unsigned long long)messages);
     }
+    tell_sums_left(ring);
     return messages;
 }
 
@@ -308,6 +358,7 @@ static void add_door(struct ring_door *door, bool counted,
         *(counted ? &stats->added : &stats->accepted) +=
             RING_PLACE(ring_tail(stream));
     }
+    *(counted ? &stats->taken : &stats->received) -= ring_came(door);
     stats->doorbells += read_count(&door->rung);
 }
 

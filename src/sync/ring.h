@@ -79,6 +79,17 @@ enum ring_bell {
     RING_RUNG,  /* the note is under way */
 };
 
+/* What a poll task was given and did not look at, on its way back. */
+struct ring_back {
+    struct note note; /* to the door's worker */
+    struct ring_back *next;
+    struct ring_door *door;
+    struct ambit_ring_message message;
+    uint32_t number;  /* of those that poll tasks were given there */
+};
+
+_Static_assert(sizeof(struct ring_back) <= 64, "SLAB_64");
+
 /* One thing to wait for, on one worker. */
 struct ring_door {
     /* once */
@@ -91,11 +102,15 @@ struct ring_door {
     _Alignas(CACHE_LINE) struct line waiting;
     unsigned at;        /* the stream whose turn it is */
     unsigned taken;     /* in its turn */
+    uint32_t handed;    /* to poll tasks */
+    struct ring_back *back; /* in front of all streams */
     struct note note;   /* whoever has made it RUNG */
 
     /* any thread: ORDER(ring-bell) */
     _Alignas(CACHE_LINE) _Atomic uint32_t bell;
     _Atomic uint64_t rung; /* whoever has made it RUNG; ORDER(stats) */
+    /* Messages, or a sum, that have come back.  The target; ORDER(stats) */
+    _Atomic uint64_t came_back;
 };
 
 /* One who sends: a worker, or all foreign threads. */
@@ -145,6 +160,13 @@ static inline struct ring_door *ring_door(struct ring *ring, unsigned worker,
     return &ring->doors[worker * ring->kinds + kind];
 }
 
+/* What goes by it is added up. */
+static inline bool ring_counts(const struct ring_door *door)
+{
+    unsigned number = (unsigned)(door - door->ring->doors);
+    return number % door->ring->kinds >= RING_COUNTED;
+}
+
 /* This thread's. */
 static inline struct ring_source *ring_here(struct ring *ring)
 {
@@ -167,6 +189,13 @@ static inline uint64_t ring_head(struct ring_stream *stream)
     /* ORDER(ring-head): acquire.  Pairs with taken_up_to(): the cells before
      * it have been read. */
     return atomic_load_explicit(&stream->head, memory_order_acquire);
+}
+
+static inline uint64_t ring_came(struct ring_door *door)
+{
+    /* ORDER(stats): relaxed.  A snapshot; exact for the target, and when nobody
+     * receives. */
+    return atomic_load_explicit(&door->came_back, memory_order_relaxed);
 }
 
 static inline bool ring_is_closed(struct ring *ring)
@@ -209,6 +238,8 @@ int ring_receive(struct ring *ring, unsigned kind, struct task *task,
                  struct line_waiter *given, void *ret_item);
 /* Gives those who wait, if any, what there is. */
 void ring_serve(struct ring_door *door);
+/* A ring_back has come, which is the door's from then on. */
+void ring_came_back(struct worker *worker, struct note *note);
 /* The bell was rung. */
 void ring_heard(struct worker *worker, struct note *note);
 /* stream.note has come: room is wanted. */

@@ -10,6 +10,7 @@
  *
  *   AWAIT-RING-1  What is accepted and received is so once.
  *   AWAIT-RING-2  A wait that is called off has taken or sent nothing.
+ *   AWAIT-END-4   What a panic did not look at goes back by a note, too.
  *
  * The note is delivered before those of an end of the ring: it was posted before.
  */
@@ -85,11 +86,51 @@ static enum await_off call_off(struct await *await)
     return AWAIT_COMING;
 }
 
-static const struct await_kind in_ring = {NULL, call_off, call_ended};
+static const struct await_kind at_source = {NULL, call_off, call_ended};
+
+/* What was received: by now of another worker, perhaps. */
+static struct ring_back *make_back(struct await *await)
+{
+    struct runtime *runtime = task_runtime(await->task);
+    struct ring_back *back = await->asked ? runtime_alloc(runtime, SLAB_64)
+                                          : await->record;
+    struct ring_door *door =
+        CONTAINER_OF(await->waiter.line, struct ring_door, waiting);
+    if (back == NULL) {
+        return NULL;
+    }
+    *back = (struct ring_back){.note = {.deliver = ring_came_back},
+                               .door = door,
+                               .number = await->waiter.wanted};
+    if (ring_counts(door)) {
+        back->message.value = *(uint64_t *)await->waiter.item;
+    } else {
+        back->message = *(struct ambit_ring_message *)await->waiter.item;
+    }
+    return back;
+}
+
+static void forget_message(struct await *await)
+{
+    if (await->value != 0) {
+        call_ended(await);
+        return;
+    }
+    struct ring_back *back = make_back(await);
+    if (back == NULL) {
+        await_tell_lost(await, "a ring");
+    } else if (back->door->worker == worker_self) {
+        ring_came_back(worker_self, &back->note);
+    } else {
+        worker_post(back->door->worker, &back->note);
+    }
+}
+
+static const struct await_kind at_door = {NULL, call_off, forget_message};
 
 /* A wait with its record; then AWAIT_IDLE.  Else, in *ret_rc, what to answer. */
 static enum await_look enter(struct task *task, struct await *await,
-                             int *ret_rc)
+                             const struct await_kind *kind, int *ret_rc)
 {
     int64_t said;
     enum await_look look = await_look(task, await, &said);
@@ -108,7 +149,7 @@ static enum await_look enter(struct task *task, struct await *await,
     *call = (struct ring_call){.note = {.deliver = call_off_here},
                                .runtime = task_runtime(task),
                                .worker = worker_self};
-    await_begin(await, task, &in_ring);
+    await_begin(await, task, kind);
     await->waiter.polled = true;
     await->record = call;
     return AWAIT_IDLE;
@@ -133,7 +174,7 @@ static int await_message(ambit_cx *cx, struct ambit_await *wait,
     struct task *task = task_of(cx);
     struct await *await = await_of(wait);
     int rc;
-    if (enter(task, await, &rc) != AWAIT_IDLE) {
+    if (enter(task, await, &at_door, &rc) != AWAIT_IDLE) {
         return rc;
     }
     rc = park_check(task);
@@ -175,7 +216,7 @@ int ambit_await_ring_send(ambit_cx *cx, struct ambit_await *wait,
     struct task *task = task_of(cx);
     struct await *await = await_of(wait);
     int rc;
-    if (enter(task, await, &rc) != AWAIT_IDLE) {
+    if (enter(task, await, &at_source, &rc) != AWAIT_IDLE) {
         return rc;
     }
     struct ring_call *call = await->record;

@@ -13,6 +13,7 @@
  *   RING-HOT-1     Hot tags go by their own door.
  *   RING-SUM-1     The sum of a counted tag is taken once, and never 0.
  *   RING-CLOSE-2   What was accepted is received, then -EPIPE.
+ *   AWAIT-END-4    What a panic did not look at is received by the next.
  *
  * Owner: the target's worker.
  */
@@ -83,10 +84,31 @@ static void next_turn(struct ring_door *door)
     door->taken = 0;
 }
 
+static void set_came(struct ring_door *door, uint64_t amount)
+{
+    /* ORDER(stats): relaxed.  Its only writer is this thread. */
+    atomic_store_explicit(&door->came_back, amount, memory_order_relaxed);
+}
+
+/* There is one. */
+static NOINLINE int take_back(struct ring_door *door,
+                              struct ambit_ring_message *ret_message)
+{
+    struct ring_back *back = door->back;
+    door->back = back->next;
+    set_came(door, ring_came(door) - 1);
+    *ret_message = back->message;
+    runtime_free(door->ring->runtime, SLAB_64, back);
+    return 0;
+}
+
 static int take_message(struct ring_door *door,
                         struct ambit_ring_message *ret_message)
 {
     unsigned streams = streams_of(door), final = 0;
+    if (UNLIKELY(door->back != NULL)) {
+        return take_back(door, ret_message);
+    }
     for (unsigned looked = 0; looked < streams; looked++) {
         struct ring_stream *stream = &door->streams[door->at];
         bool is_final = false;
@@ -109,7 +131,8 @@ static int take_message(struct ring_door *door,
 static int take_sum(struct ring_door *door, uint64_t *ret_sum)
 {
     unsigned streams = streams_of(door), final = 0;
-    uint64_t sum = 0;
+    uint64_t sum = ring_came(door);
+    set_came(door, 0);
     for (unsigned i = 0; i < streams; i++) {
         struct ring_stream *stream = &door->streams[i];
         bool is_final = false;
@@ -130,9 +153,8 @@ static int take_sum(struct ring_door *door, uint64_t *ret_sum)
 
 static int take(struct ring_door *door, void *ret_item)
 {
-    unsigned kind = (unsigned)(door - door->ring->doors) % door->ring->kinds;
-    int rc = kind < RING_COUNTED ? take_message(door, ret_item)
-                                 : take_sum(door, ret_item);
+    int rc = ring_counts(door) ? take_sum(door, ret_item)
+                              : take_message(door, ret_item);
     if (rc == -EPIPE) {
         RULE(RING_CLOSE_2);
     }
@@ -163,6 +185,19 @@ static void ring_disarm(struct ring_door *door)
         memory_order_relaxed);
 }
 
+/* What came back keeps its number. */
+static uint32_t next_number(const struct ring_door *door)
+{
+    return door->back != NULL ? door->back->number : door->handed;
+}
+
+static void number_it(struct ring_door *door, struct line_waiter *waiter,
+                      uint32_t number)
+{
+    waiter->wanted = number;
+    door->handed += waiter->polled && number == door->handed;
+}
+
 /* Nobody but this thread comes near the line: its lock is held for what is
  * changed in it.  False: somebody waits on. */
 static bool serve_line(struct ring_door *door)
@@ -171,10 +206,12 @@ static bool serve_line(struct ring_door *door)
     while (line->first != NULL) {
         struct line_waiter *first = line->first;
         struct line_woken woken = {0};
+        uint32_t number = next_number(door);
         int rc = take(door, first->item);
         if (rc == -EAGAIN) {
             return false;
         }
+        number_it(door, first, number);
         line_lock(line);
         line_grant(line, first, rc, &woken);
         line_unlock(line, &woken);
@@ -187,6 +224,33 @@ void ring_serve(struct ring_door *door)
     if (door->waiting.first != NULL && serve_line(door)) {
         ring_disarm(door);
     }
+}
+
+/* Numbers come around; those that are out at a time are close together. */
+static void keep_back(struct ring_door *door, struct ring_back *back)
+{
+    struct ring_back **at = &door->back;
+    while (*at != NULL && (int32_t)((*at)->number - back->number) < 0) {
+        at = &(*at)->next;
+    }
+    back->next = *at;
+    *at = back;
+    set_came(door, ring_came(door) + 1);
+}
+
+void ring_came_back(struct worker *worker, struct note *note)
+{
+    struct ring_back *back = CONTAINER_OF(note, struct ring_back, note);
+    struct ring_door *door = back->door;
+    (void)worker;
+    RULE(AWAIT_END_4);
+    if (ring_counts(door)) {
+        set_came(door, ring_came(door) + back->message.value);
+        runtime_free(door->ring->runtime, SLAB_64, back);
+    } else {
+        keep_back(door, back);
+    }
+    ring_serve(door);
 }
 
 void ring_heard(struct worker *worker, struct note *note)

@@ -14,8 +14,9 @@
  *   UNB-SEND-1   A send that fails has sent nothing.
  *   UNB-COUNT-1  Its items and its memory are counted.
  *   UNB-CLOSE-1  After the close nothing is sent; what was is received.
+ *   UNB-END-1    What is left at the end is told.
  */
-#include "src/sync/line.h"
+#include "src/sync/back.h"
 
 #include "src/await.h"
 #include "src/task.h"
@@ -40,6 +41,11 @@ static struct line *receivers(struct ambit_unbounded *unbounded)
     return (struct line *)(void *)&unbounded->receivers_;
 }
 
+static struct backs *backs(struct ambit_unbounded *unbounded)
+{
+    return (struct backs *)(void *)&unbounded->backs_;
+}
+
 static void unbounded_lock(struct ambit_unbounded *unbounded)
 {
     REQUIRE(unbounded->item_size_ != 0,
@@ -60,19 +66,24 @@ int ambit_unbounded_init(struct ambit_unbounded *unbounded, size_t item_size)
     return 0;
 }
 
-void ambit_unbounded_fini(struct ambit_unbounded *unbounded)
+uint64_t ambit_unbounded_fini(struct ambit_unbounded *unbounded)
 {
     line_fini(receivers(unbounded),
               "an unbounded channel was ended while tasks wait to receive");
+    uint64_t left = unbounded->queued_;
     struct block *block = unbounded->first_;
     while (block != NULL) {
         struct block *next = block->next;
         free(block);
         block = next;
     }
+    backs_free(backs(unbounded));
     unbounded->first_ = unbounded->last_ = NULL;
     unbounded->queued_ = 0;
     unbounded->bytes_ = 0;
+    RULE(UNB_END_1);
+    line_tell_left("an unbounded channel", left, "items");
+    return left;
 }
 
 /* --- with the lock held ---------------------------------------------------- */
@@ -112,6 +123,7 @@ static int put(struct ambit_unbounded *unbounded, const void *item,
     if (receiver != NULL) {
         RULE(UNB_ONCE_1);
         copy_bytes(receiver->item, item, size);
+        backs_number(backs(unbounded), receiver);
         line_grant(receivers(unbounded), receiver, 0, woken);
         return 0;
     }
@@ -177,6 +189,24 @@ int ambit_unbounded_send(struct ambit_unbounded *unbounded, const void *item)
     return rc;
 }
 
+static inline bool has_back(struct ambit_unbounded *unbounded)
+{
+    return backs(unbounded)->first != NULL;
+}
+
+/* With the lock, which it gives up: what has come back is in front. */
+static NOINLINE int receive_back(struct ambit_unbounded *unbounded,
+                                 void *ret_item)
+{
+    size_t size = unbounded->item_size_;
+    struct back *back = back_take(backs(unbounded), ret_item, size);
+    unbounded->queued_--;
+    unbounded->bytes_ -= back_bytes(size);
+    spin_unlock(&receivers(unbounded)->lock);
+    free(back);
+    return 0;
+}
+
 static inline int receive(struct task *task, struct ambit_unbounded *unbounded,
                           void *ret_item, struct line_waiter *waiter)
 {
@@ -187,6 +217,9 @@ static inline int receive(struct task *task, struct ambit_unbounded *unbounded,
         return rc;
     }
     unbounded_lock(unbounded);
+    if (UNLIKELY(has_back(unbounded))) {
+        return receive_back(unbounded, ret_item);
+    }
     rc = take(unbounded, ret_item, &read);
     if (rc == -EAGAIN) {
         waiter = line_waiter_or(waiter, &own);
@@ -205,11 +238,41 @@ int ambit_unbounded_receive(ambit_cx *cx, struct ambit_unbounded *unbounded,
     return receive(task_of(cx), unbounded, ret_item, NULL);
 }
 
+static void forget_item(struct await *await)
+{
+    struct ambit_unbounded *unbounded = CONTAINER_OF(
+        (void *)await->waiter.line, struct ambit_unbounded, receivers_);
+    struct line_woken woken = {0};
+    size_t size = unbounded->item_size_;
+    if (await->value != 0) {
+        return;
+    }
+    struct back *spare = back_make(&await->waiter, size);
+    unbounded_lock(unbounded);
+    enum back_way way =
+        back_pass_on(backs(unbounded), receivers(unbounded), &await->waiter,
+                     size, &spare, &woken);
+    if (way == BACK_KEPT) {
+        unbounded->queued_++;
+        unbounded->bytes_ += back_bytes(size);
+    }
+    line_unlock(receivers(unbounded), &woken);
+    free(spare);
+    if (way == BACK_LOST) {
+        await_tell_lost(await, "an unbounded channel");
+    }
+}
+
+static const struct await_kind from_unbounded = {
+    .call_off = await_line_call_off,
+    .forget = forget_item,
+};
+
 int ambit_await_unbounded(ambit_cx *cx, struct ambit_await *wait,
                           struct ambit_unbounded *unbounded, void *ret_item)
 {
     int rc;
-    struct line_waiter *waiter = await_enter(cx, wait, &rc);
+    struct line_waiter *waiter = await_enter_as(cx, wait, &from_unbounded, &rc);
     return waiter == NULL
                ? rc
                : await_leave(waiter, receive(task_of(cx), unbounded, ret_item,
@@ -221,6 +284,9 @@ int ambit_unbounded_try_receive(struct ambit_unbounded *unbounded,
 {
     struct block *read = NULL;
     unbounded_lock(unbounded);
+    if (UNLIKELY(has_back(unbounded))) {
+        return receive_back(unbounded, ret_item);
+    }
     int rc = take(unbounded, ret_item, &read);
     spin_unlock(&receivers(unbounded)->lock);
     free(read);

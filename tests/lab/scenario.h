@@ -68,7 +68,7 @@ extern const struct scenario_list region_scenarios, cancel_scenarios,
     async_scenarios, await_end_scenarios, await_limit_scenarios,
     await_room_scenarios, steal_scenarios, runtime_scenarios, turn_scenarios,
     outside_scenarios, lane_scenarios, place_scenarios, rest_scenarios,
-    yield_scenarios;
+    yield_scenarios, await_back_scenarios;
 
 #define SCENARIOS(name_, ...) \
     static const struct scenario name_##_table[] = {__VA_ARGS__}; \

@@ -191,7 +191,7 @@ static int takes_in_time(ambit_cx *cx, void *arg)
 static int await_item_or_time(ambit_cx *cx, void *arg)
 {
     struct belt belt = {.sent = {0}};
-    int rc = 0, item, left = 0;
+    int rc = 0;
     (void)arg;
     ambit_channel_init(&belt.channel, belt.room, 1, sizeof(int));
     ambit_scope (cx, s, &rc, .policy = AMBIT_COLLECT) {
@@ -200,11 +200,8 @@ static int await_item_or_time(ambit_cx *cx, void *arg)
         want(ambit_spawn_poll(s, puts_items, &puts) == 0);
         want(ambit_spawn_poll(s, takes_in_time, &taker) == 0);
     }
-    while (ambit_channel_try_receive(&belt.channel, &item) == 0) {
-        left++;
-    }
+    uint32_t left = ambit_channel_fini(&belt.channel);
     always(tally_get(&belt.sent) == tally_get(&belt.received) + left);
-    ambit_channel_fini(&belt.channel);
     return rc;
 }
 

@@ -211,7 +211,7 @@ static int two_shots(ambit_cx *cx, void *arg)
     want(rc == 0 && got == 0 && tally_get(&shot.lost) == 1);
     always(tally_get(&shot.won) == (got == 0));
     always(got != 0 || value == 5);
-    ambit_oneshot_fini(&shot.oneshot);
+    always(!ambit_oneshot_fini(&shot.oneshot));
     return rc;
 }
 

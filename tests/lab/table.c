@@ -27,6 +27,7 @@ const struct scenario *scenario_at(size_t index)
         &runtime_scenarios,
         &turn_scenarios,   &outside_scenarios, &lane_scenarios,
         &place_scenarios,  &rest_scenarios,    &yield_scenarios,
+        &await_back_scenarios,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (index < lists[i]->len) {

@@ -175,7 +175,7 @@ static int post_a_million(ambit_cx *cx, void *arg)
 Spec(MBX_ONCE_1, no_message_is_lost_or_handled_twice)
 {
     spec_on(2, post_a_million);
-    spec_end("MBX_ORDER_1");
+    spec_end("MBX_ONCE_1");
 }
 
 static int leave_letters_behind(ambit_cx *cx, void *arg)

@@ -194,3 +194,53 @@ Spec(RING_END_1, a_ring_ends_with_its_region)
     spec_on(2, left_behind);
     spec_end("RING_END_1");
 }
+
+/* --- RING-END-2 ------------------------------------------------------------ */
+
+enum { FIRST = 11, SECOND = 65535, EMPTIED = 12 };
+
+static void *add_from_outside(void *arg)
+{
+    WANT_EQ(push(arg, 0, FIRST, 4), 0);
+    return NULL;
+}
+
+static int leave_sums(ambit_cx *cx, struct crew *crew, unsigned here)
+{
+    pthread_t thread;
+    uint64_t sum = 0;
+    for (unsigned to = 0; to < ambit_ring_workers(crew->ring); to++) {
+        WANT_EQ(ambit_ring_try_send(crew->ring, to, FIRST, 1000), 0);
+        WANT_EQ(ambit_ring_send(cx, crew->ring, to, SECOND, 1), 0);
+    }
+    WANT_EQ(ambit_ring_send(cx, crew->ring, here, EMPTIED, 7), 0);
+    WANT_EQ(ambit_ring_next_count(cx, crew->ring, EMPTIED, &sum), 0);
+    WANT_EQ(sum, 7);
+    if (here == 0) {
+        WANT_EQ(pthread_create(&thread, NULL, add_from_outside, crew->ring), 0);
+        WANT_EQ(pthread_join(thread, NULL), 0);
+    }
+    return 0;
+}
+
+static int sums_left_behind(ambit_cx *cx, void *arg)
+{
+    const uint16_t tags[] = {FIRST, SECOND, EMPTIED};
+    struct crew crew = {.n = 0};
+    (void)arg;
+    crew_run(cx, &crew, leave_sums, .name = "small change", .counted = tags,
+             .counted_len = 3);
+    return 0;
+}
+
+/* Goal: a sum that is never taken does not end in silence.
+ * Method: two workers add to each other and to themselves, a thread to one; one
+ * tag is emptied, and not told of. */
+Spec(RING_END_2, sums_that_nobody_took_are_told)
+{
+    spec_on(2, sums_left_behind);
+    WANT(spec_logged("\"small change\" has ended with 4004 of tag 11 that"));
+    WANT(spec_logged("\"small change\" has ended with 4 of tag 65535 that"));
+    WANT(!spec_logged("of tag 12"));
+    spec_end("RING_END_2");
+}

@@ -10,7 +10,8 @@
 #   tests/mutants           REG_CLOSE_3.patch, REG_CLOSE_3-2.patch
 #
 # Fails on a rule that lacks one of them, on code, a test or a mutant without a
-# rule, and on a number given twice.
+# rule, on a number given twice, and on a test that ends by asking for another rule
+# than its own.
 cd "$(dirname "$0")/../.." || exit 1
 
 find_marks() # find_marks KIND PATTERN FILES... -> "kind ID file:line"
@@ -33,6 +34,22 @@ mapfile -t code < <(find include src regions actors spec docs/examples \
     -name '*.[chS]' ! -name 'test_*' 2>/dev/null | sort)
 mapfile -t tests < <(find tests docs/examples -name '*.c' -o -name '*.sh' |
     grep -E '^tests/|/test_' | grep -vx tests/tidy/rules.sh | sort)
+
+# Spec(A_1, ...) { ... spec_end("A_2"); }
+strangers=$(awk '
+/^Spec\(/ { own = $0; gsub(/^Spec\(|,.*/, "", own) }
+/^}/ { own = "" }
+own != "" && /^ *spec_end\("/ {
+    asked = $0; gsub(/^ *spec_end\("|".*/, "", asked)
+    if (asked != own) {
+        print FILENAME ":" FNR ": the test of " own " ends with " asked
+    }
+}' "${tests[@]}")
+if [ -n "$strangers" ]; then
+    echo "$strangers"
+    echo "rules: $(wc -l <<<"$strangers") tests ask for another rule"
+    exit 1
+fi
 
 id='[A-Z][A-Z0-9]*(_[A-Z0-9]+)*_[0-9]+'
 {
