@@ -7,9 +7,9 @@
 
 struct worker;
 
-/* Gives back what nobody needed for a second, a bit at a time, so that a wake never
- * waits for long.  When to go on, INT64_MAX for never.  The worker's thread, before
- * it sleeps. */
+/* Gives back what nobody needed for a second: stacks a few at a time, so that a wake
+ * never waits for long, queues at once.  When to go on, INT64_MAX for never.  The
+ * worker's thread, before it sleeps. */
 int64_t worker_cool(struct worker *worker);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * join.c -- how the result of a task reaches the one who waits for it.
  *
- * The first word of a joinable task holds its generation and a state:
+ * The join_word of a joinable task holds its generation and a state:
  *
  *   LIVE --join--> CLAIMED --join--> WAITED --exit--> TAKEN
  *     |   <------- abort of the wait ---'

@@ -5,6 +5,7 @@
  *   WRK-LANE-1  Cancelled, by deadline, normal, low, lowest.
  *   WRK-LANE-2  No lane waits for more than LANE_WAIT_MAX tasks of others.
  *   WRK-LANE-4  Of low priority: new ones and ready ones take turns.
+ *   WRK-LANE-5  NULL means that no lane has a task.
  *
  * Owner: the worker's thread.
  */
@@ -201,18 +202,14 @@ static struct task *pop_low(struct lanes *lanes, unsigned i, bool *ret_begun)
     if (task == NULL && !alone) {
         lanes->waiting--;
         task = pop_queue(&lanes->low[i]);
-        *ret_begun = task->begun;
+        *ret_begun = !task_is_at_large(task); /* else without a stack */
     }
     return task;
 }
 
-struct task *lane_pop(struct worker *worker, bool *ret_begun)
+static struct task *pop(struct worker *worker, unsigned lane, bool *ret_begun)
 {
     struct lanes *lanes = &worker->lanes;
-    unsigned lane = choose(worker);
-    if (lane == LANES) {
-        return NULL;
-    }
     RULE(WRK_LANE_1);
     lanes->passed[lane] = 0;
     *ret_begun = true;
@@ -230,5 +227,30 @@ struct task *lane_pop(struct worker *worker, bool *ret_begun)
         return pop_queue(&worker->ready);
     default:
         return pop_low(lanes, lane - LANE_LOW, ret_begun);
+    }
+}
+
+struct task *lane_pop(struct worker *worker, bool *ret_begun)
+{
+    struct task *task = NULL;
+    unsigned lane;
+    while (task == NULL && (lane = choose(worker)) != LANES) {
+        task = pop(worker, lane, ret_begun);
+        RULE(WRK_LANE_5); /* NULL: a thief was quicker */
+    }
+    return task;
+}
+
+bool lanes_are_large(const struct lanes *lanes)
+{
+    return lanes->timed_room >= LANES_LARGE;
+}
+
+void lanes_cool(struct lanes *lanes)
+{
+    if (lanes->timed_len == 0) {
+        free(lanes->timed);
+        lanes->timed = NULL;
+        lanes->timed_room = 0;
     }
 }

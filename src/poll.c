@@ -2,7 +2,7 @@
 /*
  * poll.c -- the turns of a poll task, and what wakes it.
  *
- * The first word of the record holds its generation and where it is:
+ * join_word holds its generation and where it is:
  *
  *   IDLE --wake--> SCHEDULED --turn--> RUNNING --step pending--> IDLE
  *                      ^                  | wake

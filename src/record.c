@@ -43,7 +43,7 @@ const char *task_name(const struct task *task)
 #define TASK_FLAGS (offsetof(struct task, home) + sizeof(uintptr_t))
 
 /* All of the second line; what the first one holds is written before it is read,
- * and its first word outlives the record: see slab.h. */
+ * and its join_word outlives the record: see slab.h. */
 ALWAYS_INLINE static void init(struct task *task, struct runtime *runtime,
                                struct task_owner *owner, ambit_task_fn *fn)
 {

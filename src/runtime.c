@@ -255,6 +255,7 @@ int runtime_execute(struct runtime *runtime, struct task *root)
         runtime->root = root;
         start_all(runtime);
         join_all(runtime);
+        runtime->root = NULL;
         rc = runtime->start_error;
     }
     if (rc < 0) {

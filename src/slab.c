@@ -14,7 +14,7 @@
  *
  * What is free is named in arrays, not in chains through the objects: an object
  * that another core used last is then fetched some allocations before it is
- * wanted, and freeing does not touch it.  (Magazines: Bonwick and Adams, USENIX
+ * wanted, and freeing touches few of them.  (Magazines: Bonwick and Adams, USENIX
  * 2001.)
  *
  * The array of a full magazine lies in its own objects, in the first few of them:

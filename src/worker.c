@@ -375,7 +375,7 @@ int worker_init(struct worker *worker)
         return rc;
     }
     stack_arena_share(&worker->stacks, runtime->worker_count);
-    /* Free stacks stay warm while there is work; idle_sleep() cools them. */
+    /* Free stacks stay warm while there is work; worker_cool() gives them back. */
     worker->stacks.hot_max = SIZE_MAX;
     return 0;
 }

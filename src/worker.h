@@ -137,7 +137,6 @@ struct worker {
     bool new_next;                /* a new task has its turn before the next */
     const struct task_exit *ending; /* of the current one, whose record may be
                                        gone; or NULL */
-    int start_error;
 
     /* any thread */
     _Alignas(CACHE_LINE) struct note_queue inject;

@@ -29,7 +29,8 @@ AMBIT_BEGIN
 
 /*
  * A queue of at most `capacity` items, from any number of senders to any number
- * of receivers.
+ * of receivers.  An item that a poll task was given and did not look at before it
+ * panicked comes back in front, above the capacity if need be.
  *
  *   open --ambit_channel_close()--> closed: takes nothing; what is in it can be
  *                                   received, then -EPIPE
@@ -67,8 +68,8 @@ struct ambit_channel {
  * than AMBIT_CHANNEL_ITEM_MAX bytes. */
 AMBIT_API int ambit_channel_init(struct ambit_channel *channel, void *room,
                                  uint32_t capacity, size_t item_size);
-/* How many items are left, which are lost: receive them before.  A task is told so
- * in the log of its runtime, too.  No permit may be out. */
+/* How many items are left, which are lost: receive them before.  A task on a worker is
+ * told so in the log of its runtime, too.  No permit may be out. */
 AMBIT_API uint32_t ambit_channel_fini(struct ambit_channel *channel);
 
 /* Waits for room, and puts a copy of *item at the end.  0; -EPIPE when it is
@@ -151,7 +152,7 @@ struct ambit_oneshot {
 /* 0; -EINVAL for a size of 0; -E2BIG as above. */
 AMBIT_API int ambit_oneshot_init(struct ambit_oneshot *oneshot, void *room,
                                  size_t size);
-/* True: a value was sent, and is lost; a task is told so in the log, too. */
+/* True: a value was sent, and is lost; a task on a worker is told so in the log, too. */
 AMBIT_API bool ambit_oneshot_fini(struct ambit_oneshot *oneshot);
 
 /* Sends a copy of *value.  0 for the first; -EALREADY for all later ones; -EPIPE

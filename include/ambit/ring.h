@@ -175,7 +175,7 @@ AMBIT_API int ambit_ring_try_next_count(ambit_ring *ring, uint16_t tag,
 
 struct ambit_ring_stats {
     uint64_t accepted; /* messages, as far as their targets can see them */
-    uint64_t received;
+    uint64_t received; /* but for those that came back from who panicked */
     uint64_t added;    /* to counted tags, the same */
     uint64_t taken;
     uint64_t refused;  /* sends that found no room */

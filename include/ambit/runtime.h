@@ -108,11 +108,11 @@ struct ambit_runtime_stats {
     uint64_t ops_completed;
     uint64_t late_replies;
     uint64_t dropped_messages; /* disposed unhandled, with their actor */
-    uint64_t lost_items; /* of poll tasks that panicked, see ambit/await.h */
     uint32_t workers;
     uint32_t stacks_lent; /* of a busy worker perhaps one that is free again */
     const char *driver;  /* the one in use: "uring" or "epoll" */
     const char *driver_flags; /* of uring: those that this kernel granted */
+    uint64_t lost_items; /* of poll tasks that panicked, see ambit/await.h */
 };
 
 /*

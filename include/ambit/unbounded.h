@@ -51,7 +51,7 @@ struct ambit_unbounded {
 AMBIT_API int ambit_unbounded_init(struct ambit_unbounded *unbounded,
                                    size_t item_size);
 /* Gives its memory back, a static one's too.  How many items are left, which are
- * lost; a task is told so in the log of its runtime, too. */
+ * lost; a task on a worker is told so in the log of its runtime, too. */
 AMBIT_API uint64_t ambit_unbounded_fini(struct ambit_unbounded *unbounded);
 
 /* Puts a copy of *item at the end.  0; -EPIPE when it is closed; -ENOMEM: not

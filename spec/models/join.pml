@@ -12,7 +12,7 @@
  *
  * Holds: the result is handed out at most once; the record is freed exactly
  * once and out of its list; nobody but the owner of the record touches more
- * than its first word; each wait is woken, or called off, never both.
+ * than that word; each wait is woken, or called off, never both.
  */
 #define JOINERS 2
 #define NOBODY 255

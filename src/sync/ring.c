@@ -351,14 +351,15 @@ static uint64_t read_count(_Atomic uint64_t *count)
 static void add_door(struct ring_door *door, bool counted,
                      struct ambit_ring_stats *stats)
 {
+    /* First: never more than has been received, as that is not more than is in. */
+    *(counted ? &stats->taken : &stats->received) -= ring_came(door);
     for (unsigned i = 0; i <= door->ring->workers; i++) {
         struct ring_stream *stream = &door->streams[i];
-        uint64_t out = ring_head(stream); /* first: never more than in */
+        uint64_t out = ring_head(stream);
         *(counted ? &stats->taken : &stats->received) += out;
         *(counted ? &stats->added : &stats->accepted) +=
             RING_PLACE(ring_tail(stream));
     }
-    *(counted ? &stats->taken : &stats->received) -= ring_came(door);
     stats->doorbells += read_count(&door->rung);
 }
 

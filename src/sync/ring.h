@@ -193,9 +193,9 @@ static inline uint64_t ring_head(struct ring_stream *stream)
 
 static inline uint64_t ring_came(struct ring_door *door)
 {
-    /* ORDER(stats): relaxed.  A snapshot; exact for the target, and when nobody
-     * receives. */
-    return atomic_load_explicit(&door->came_back, memory_order_relaxed);
+    /* ORDER(ring-came): acquire.  Pairs with set_came().  Exact for the target, and
+     * when nobody receives. */
+    return atomic_load_explicit(&door->came_back, memory_order_acquire);
 }
 
 static inline bool ring_is_closed(struct ring *ring)

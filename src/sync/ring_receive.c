@@ -86,8 +86,9 @@ static void next_turn(struct ring_door *door)
 
 static void set_came(struct ring_door *door, uint64_t amount)
 {
-    /* ORDER(stats): relaxed.  Its only writer is this thread. */
-    atomic_store_explicit(&door->came_back, amount, memory_order_relaxed);
+    /* ORDER(ring-came): release.  Pairs with ring_came(): what came back was
+     * received before. */
+    atomic_store_explicit(&door->came_back, amount, memory_order_release);
 }
 
 /* There is one. */
