@@ -163,7 +163,7 @@ AGAIN = +$(Q)$(MAKE) --no-print-directory \
   $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: all lib-spec test demo serve bench counts lab run-lab peers plots rules check tidy models mutants \
+.PHONY: all lib-spec test demo serve bench counts where lab run-lab peers plots rules check tidy models mutants \
   coverage valgrind aarch64 install uninstall clean help lib run-tests run-demo \
   run-serve run-bench run-counts run-peers run-plots run-coverage mutants-env FORCE
 .DELETE_ON_ERROR:
@@ -201,6 +201,9 @@ lab:
 counts:
 	@$(DEPS) valgrind
 	$(AGAIN) run-counts MODE=counts
+
+where:
+	@tests/bench/counts/where.sh $(BUILD)/counts/counts $(PATHS)
 
 # Some minutes; drawn by gnuplot.
 plots:
