@@ -60,7 +60,7 @@ static struct deque *deque_of(struct worker *worker, unsigned n)
 static int64_t cool_queues(struct worker *worker)
 {
     struct deque *deque;
-    bool large = lanes_are_large(&worker->lanes);
+    bool large = false;
     for (unsigned n = 0; (deque = deque_of(worker, n)) != NULL; n++) {
         large |= deque_is_large(deque);
     }
@@ -80,7 +80,6 @@ static int64_t cool_queues(struct worker *worker)
     for (unsigned n = 0; (deque = deque_of(worker, n)) != NULL; n++) {
         deque_cool(deque);
     }
-    lanes_cool(&worker->lanes);
     return INT64_MAX;
 }
 

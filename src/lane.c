@@ -230,6 +230,8 @@ static struct task *pop(struct worker *worker, unsigned lane, bool *ret_begun)
     }
 }
 
+/* A round in which a thief was quicker counts as a turn of that lane, whose task has
+ * begun elsewhere.  There are no more such rounds than tasks. */
 struct task *lane_pop(struct worker *worker, bool *ret_begun)
 {
     struct task *task = NULL;
@@ -239,18 +241,4 @@ struct task *lane_pop(struct worker *worker, bool *ret_begun)
         RULE(WRK_LANE_5); /* NULL: a thief was quicker */
     }
     return task;
-}
-
-bool lanes_are_large(const struct lanes *lanes)
-{
-    return lanes->timed_room >= LANES_LARGE;
-}
-
-void lanes_cool(struct lanes *lanes)
-{
-    if (lanes->timed_len == 0) {
-        free(lanes->timed);
-        lanes->timed = NULL;
-        lanes->timed_room = 0;
-    }
 }

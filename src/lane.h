@@ -64,14 +64,9 @@ struct lanes {
     struct deque low_fresh[LANES_LOW]; /* unstarted; thieves take them too */
 };
 
-#define LANES_LARGE 65536 /* tasks with a deadline */
-
 /* Zeroed before.  0, or -ENOMEM; fini all the same. */
 int lanes_init(struct lanes *lanes);
 void lanes_fini(struct lanes *lanes);
-/* There is memory that lanes_cool() gives back, while nobody is in it. */
-bool lanes_are_large(const struct lanes *lanes);
-void lanes_cool(struct lanes *lanes);
 /* Only the normal lane has tasks: no need to choose. */
 static inline bool lanes_are_quiet(const struct lanes *lanes)
 {

@@ -105,8 +105,8 @@ struct driver_probe {
  * as many, as often as that helps.  0, or -EPERM, -ENOSYS, -ENOMEM ... with a
  * sentence in ret_probe->refusal. */
 int driver_probe(unsigned entries, struct driver_probe *ret_probe);
-/* A ring was refused all the same, for want of memory: the next runtime asks anew,
- * and tries a smaller one. */
+/* A ring was refused all the same, for want of memory, say: the next runtime asks
+ * anew, and tries a smaller one. */
 void driver_probe_forget(void);
 
 /* Sets runtime.way, by the option .driver, AMBIT_DRIVER, and what there is.

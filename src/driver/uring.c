@@ -412,6 +412,7 @@ static int create(struct worker *worker, struct driver **ret_driver)
     int rc = io_uring_queue_init_params(options->ring_entries, &driver->ring,
                                         &params);
     if (rc < 0) {
+        RULE(DRV_FALLBACK_3);
         driver_probe_forget();
         free(driver);
         return rc;

@@ -77,11 +77,11 @@ static enum ambit_cancel_kind meant(const struct drain *drain)
 
 static void leaves(ambit_cx *cx, struct drain *drain, int rc)
 {
-    bool was_due = ambit_now().ns >= drain->deadline.ns;
     if (rc == 0) {
         tally_up(&drain->served);
         return;
     }
+    bool was_due = ambit_now().ns >= drain->deadline.ns;
     struct ambit_cancel_reason why = ambit_cancel_reason(ambit_cx_region(cx));
     always(disturbed || (rc == -ECANCELED && why.kind == meant(drain)));
     always(disturbed || drain->end == IS_STOPPED || was_due);

@@ -7,10 +7,12 @@
  */
 #include "tests/spec/pair.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define OPTIONS(...) \
@@ -247,6 +249,32 @@ Spec(DRV_FALLBACK_3, a_refusal_that_comes_later_is_found)
     WANT(gives(OPTIONS(), "epoll", 0));
     WANT(spec_logged("kernel.io_uring_disabled"));
     WANT(gives(OPTIONS(.driver = AMBIT_DRIVER_URING), "none", -EPERM));
+    spec_end("DRV_FALLBACK_3");
+}
+
+/* Goal: what only a ring that is made can show is asked for again.
+ * Method: a runtime, of which the process remembers that it was granted a ring, runs
+ * when no descriptor is left for one; the next is told so when it is made. */
+Spec(DRV_FALLBACK_3, a_ring_that_cannot_be_made_is_not_taken_for_granted)
+{
+    struct rlimit limit;
+    ambit_runtime *runtime, *next = NULL;
+    want_io_uring();
+    WANT_EQ(ambit_runtime_create(&runtime, OPTIONS()), 0);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(fd);
+    WANT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    rlim_t enough = limit.rlim_cur;
+    limit.rlim_cur = (rlim_t)fd;
+    WANT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    WANT_EQ(ambit_runtime_run(runtime, nothing, NULL), -EMFILE);
+    WANT(!spec_logged("io_uring: no file descriptor"));
+    WANT_EQ(ambit_runtime_create(&next, OPTIONS()), -EMFILE);
+    WANT(spec_logged("io_uring: no file descriptor"));
+    limit.rlim_cur = enough;
+    WANT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    WANT_EQ(ambit_runtime_run(runtime, nothing, NULL), 0);
+    ambit_runtime_destroy(runtime);
     spec_end("DRV_FALLBACK_3");
 }
 
