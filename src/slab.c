@@ -393,7 +393,8 @@ static inline void copy_words(void **to, void *const *from, size_t bytes)
 }
 
 /* The objects of a full magazine, of which the first is known; returns the first
- * of the next magazine. */
+ * of the next magazine.  A room has two words or more, so each object is known by
+ * the time its own is read. */
 static void *magazine_read(enum slab_class c, void **objects)
 {
     void *first = objects[0];

@@ -102,7 +102,8 @@ struct driver_probe {
 };
 
 /* Asks the kernel what it grants of an io_uring of so many entries, or of half
- * as many, as often as that helps.  0, or -EPERM, -ENOSYS, -ENOMEM ... with a
+ * as many, as often as that helps; what it has granted to this process before is
+ * only looked up, as long as nothing refuses it.  0, or -EPERM, -ENOSYS, -ENOMEM ... with a
  * sentence in ret_probe->refusal. */
 int driver_probe(unsigned entries, struct driver_probe *ret_probe);
 /* A ring was refused all the same, for want of memory, say: the next runtime asks
